@@ -8,7 +8,7 @@
 
 namespace causeway {
 
-__extension__ using Wide = unsigned __int128;
+__extension__ using Wide = unsigned __int128;  // The product of two 64-bit numbers.
 
 class Random {
 public:
