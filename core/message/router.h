@@ -1,0 +1,26 @@
+// The Router port: how the leader of a set asks the rules, before it proposes a publish, what else the
+// log entry must hold. Implemented over rules/engine by the root; tests have their own. Called on the
+// core loop of the set only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/message/command.h"
+
+namespace causeway {
+
+class Router {
+public:
+    virtual ~Router() = default;
+
+    // Effect: appends to `outputs` the encoded RouteOutputs of every rule that fires for `publish`
+    // (error actions included), and returns the version of the rule set that decided.
+    virtual std::uint64_t route(const Publish& publish, SetMs now, std::string& outputs) = 0;
+
+    // False: no rule can match this topic; route() need not be called.
+    [[nodiscard]] virtual bool interested(std::string_view topic) const = 0;
+};
+
+}  // namespace causeway
