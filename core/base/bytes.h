@@ -1,6 +1,6 @@
-// Byte strings. A view of bytes is a std::string_view and an owned buffer a std::string everywhere in
-// this project (RocksDB slices, xxhash, simdjson and OpenSSL all take them without a copy); bytes
-// that outlive their maker and are never changed again are SharedBytes.
+// Byte strings. A view of bytes is a std::string_view and an owned buffer a std::string everywhere
+// in this project (RocksDB slices, xxhash, simdjson and OpenSSL all take them without a copy);
+// bytes that outlive their maker and are never changed again are SharedBytes.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,9 @@
 
 namespace causeway {
 
-// Immutable, reference-counted bytes; a slice shares the allocation. 32 bytes, one allocation for the
-// count and the bytes together. Safe to copy between threads; the bytes are never written again.
+// Immutable, reference-counted bytes; a slice shares the allocation. 32 bytes, one allocation for
+// the count and the bytes together. Safe to copy between threads; the bytes are never written
+// again.
 class SharedBytes {
 public:
     SharedBytes() = default;
@@ -37,11 +38,15 @@ public:
     }
 
     // A slice [offset, offset + size) that keeps the whole allocation alive. Clamped to the bytes.
-    [[nodiscard]] SharedBytes slice(std::size_t offset, std::size_t size = std::string_view::npos) const {
-        return SharedBytes(owner_, view_.substr(offset < view_.size() ? offset : view_.size(), size));
+    [[nodiscard]] SharedBytes slice(std::size_t offset,
+                                    std::size_t size = std::string_view::npos) const {
+        return SharedBytes(owner_,
+                           view_.substr(offset < view_.size() ? offset : view_.size(), size));
     }
     // A slice named by a view into these bytes. Precondition: `part` lies inside view().
-    [[nodiscard]] SharedBytes slice_of(std::string_view part) const { return SharedBytes(owner_, part); }
+    [[nodiscard]] SharedBytes slice_of(std::string_view part) const {
+        return SharedBytes(owner_, part);
+    }
 
     [[nodiscard]] std::string_view view() const { return view_; }
     [[nodiscard]] std::size_t size() const { return view_.size(); }

@@ -1,6 +1,6 @@
 // CW_CHECK: an assertion about our own code, always compiled in. It prints the expression and the
-// values given, then aborts. Never put it on anything a peer, a disk or an operator can cause: those
-// are values (tl::expected). Callable from every thread.
+// values given, then aborts. Never put it on anything a peer, a disk or an operator can cause:
+// those are values (tl::expected). Callable from every thread.
 #pragma once
 
 #include <cstdio>

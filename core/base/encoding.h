@@ -1,6 +1,7 @@
-// Reading and writing the project's flat encodings: fixed little-endian integers, LEB128 varints and
-// length-prefixed strings. ByteReader never reads past its input: after the first short or bad read it
-// is `failed()`, every later read gives zero or empty, and the caller checks once at the end.
+// Reading and writing the project's flat encodings: fixed little-endian integers, LEB128 varints
+// and length-prefixed strings. ByteReader never reads past its input: after the first short or bad
+// read it is `failed()`, every later read gives zero or empty, and the caller checks once at the
+// end.
 #pragma once
 
 #include <bit>
@@ -20,7 +21,7 @@ public:
     explicit ByteWriter(std::string& out) : out_(out) {}
 
     template <typename T>
-        requires std::is_integral_v<T>
+    requires std::is_integral_v<T>
     void fixed(T value) {
         char raw[sizeof(T)];
         std::memcpy(raw, &value, sizeof(T));
@@ -61,8 +62,7 @@ public:
     explicit ByteReader(std::string_view in) : in_(in) {}
 
     template <typename T>
-        requires std::is_integral_v<T>
-    T fixed() {
+    requires std::is_integral_v<T> T fixed() {
         T value{};
         if (in_.size() < sizeof(T)) {
             fail();

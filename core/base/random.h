@@ -1,6 +1,6 @@
 // Seeded random numbers (xoshiro256** 1.0 by Blackman and Vigna, public domain algorithm, seeded by
-// SplitMix64). The same seed gives the same numbers on every machine, which std::uniform_int_distribution
-// does not promise. Not for secrets.
+// SplitMix64). The same seed gives the same numbers on every machine, which
+// std::uniform_int_distribution does not promise. Not for secrets.
 #pragma once
 
 #include <bit>
@@ -32,7 +32,8 @@ public:
         state_[3] = std::rotl(state_[3], 45);
         return result;
     }
-    // Uniform in [0, bound). Precondition: bound > 0. (Multiply-shift; bias below 2^-32 for our bounds.)
+    // Uniform in [0, bound). Precondition: bound > 0. (Multiply-shift; bias below 2^-32 for our
+    // bounds.)
     std::uint64_t below(std::uint64_t bound) {
         return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
     }

@@ -1,6 +1,6 @@
-// Errors as values. Result<T> is for start-up and tool paths, where the error is a line for a person
-// that says what to do next; a module whose callers must tell errors apart has an enum of its own and
-// uses tl::expected<T, ThatEnum>.
+// Errors as values. Result<T> is for start-up and tool paths, where the error is a line for a
+// person that says what to do next; a module whose callers must tell errors apart has an enum of
+// its own and uses tl::expected<T, ThatEnum>.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Tagged integers: a Term, an Index and a packet id are different types, so that one cannot be passed
-// for the other. They compare, hash, print through value() and step with next().
+// Tagged integers: a Term, an Index and a packet id are different types, so that one cannot be
+// passed for the other. They compare, hash, print through value() and step with next().
 #pragma once
 
 #include <compare>

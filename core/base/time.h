@@ -1,5 +1,5 @@
-// Times are plain integers with their unit in the name, so that they go into encodings unchanged and a
-// pure module takes "now" as an argument.
+// Times are plain integers with their unit in the name, so that they go into encodings unchanged
+// and a pure module takes "now" as an argument.
 //   MonoMs   the machine's monotonic boot clock, milliseconds: timers, keep-alive.
 //   SetMs    the set's time, milliseconds since the Unix epoch, stamped into each log entry by the
 //            leader; never falls. All expiry in the replicated state is in set time.

@@ -79,13 +79,18 @@ bool read_tags(ByteReader& in, Visit visit) {
 void read_publish_tag(std::uint8_t tag, std::string_view bytes, Publish& out) {
     ByteReader reader(bytes);
     switch (tag) {
-        case kTagOutputs: out.outputs = bytes; break;
-        case kTagRuleVersion: out.rule_version = reader.varint(); break;
+        case kTagOutputs:
+            out.outputs = bytes;
+            break;
+        case kTagRuleVersion:
+            out.rule_version = reader.varint();
+            break;
         case kTagRouterContext:
             out.username = reader.string();
             out.peer_host = reader.string();
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -262,10 +267,10 @@ void encode(const CommandHeader& header, const Subscribe& command, std::string& 
     for (const SubscriptionRequest& request : command.filters) {
         writer.string(request.filter);
         writer.varint(request.identifier);
-        writer.u8(static_cast<std::uint8_t>(
-            request.qos | (request.no_local ? kNoLocalFlag : 0) |
-            (request.retain_as_published ? kRetainAsPublishedFlag : 0) |
-            (request.retain_handling << kRetainHandlingShift)));
+        writer.u8(
+            static_cast<std::uint8_t>(request.qos | (request.no_local ? kNoLocalFlag : 0) |
+                                      (request.retain_as_published ? kRetainAsPublishedFlag : 0) |
+                                      (request.retain_handling << kRetainHandlingShift)));
     }
 }
 

@@ -1,13 +1,14 @@
-// Commands: what gateways, the API and the leader itself ask the state machine of a set to do. Each is
-// encoded once by its maker and travels as bytes through mailboxes, links and the log:
+// Commands: what gateways, the API and the leader itself ask the state machine of a set to do. Each
+// is encoded once by its maker and travels as bytes through mailboxes, links and the log:
 //
 //   frame   := u32 size, command                    (size: of what follows)
 //   command := u8 kind, varint stream, varint seq, fields, { u8 tag, varint size, bytes }
 //   entry   := u8 version (1), u64 set time in ms, { frame }
 //
 // `stream` and `seq` number the commands of one gateway loop to one set (docs/formats/commands.md);
-// stream 0 carries what has no stream: HELLO and the leader's own commands. Unknown tags are skipped.
-// Structs here hold views: they live as long as the bytes they were decoded from. Pure; any thread.
+// stream 0 carries what has no stream: HELLO and the leader's own commands. Unknown tags are
+// skipped. Structs here hold views: they live as long as the bytes they were decoded from. Pure;
+// any thread.
 #pragma once
 
 #include <cstdint>
@@ -26,38 +27,38 @@ namespace causeway {
 using StreamId = std::uint32_t;
 
 enum class CommandKind : std::uint8_t {
-    kHello = 1,      // a gateway loop asks for a stream
-    kGatewayDown,    // the leader declares a stream dead
-    kOpen,           // CONNECT
-    kClose,          // the end of a connection
-    kPublish,        // PUBLISH, QoS 1 and 2; for QoS 0 only what is retained or rules made of it
-    kRelease,        // PUBREL from a client
+    kHello = 1,    // a gateway loop asks for a stream
+    kGatewayDown,  // the leader declares a stream dead
+    kOpen,         // CONNECT
+    kClose,        // the end of a connection
+    kPublish,      // PUBLISH, QoS 1 and 2; for QoS 0 only what is retained or rules made of it
+    kRelease,      // PUBREL from a client
     kSubscribe,
     kUnsubscribe,
-    kAck,            // PUBACK and PUBCOMP from clients, in ranges
-    kReceived,       // PUBREC from a client
-    kStep,           // the leader lets time pass: due timers and bounded slices of long work
-    kSelfPublish,    // a will or a delayed message leaves the set's stream to itself
+    kAck,          // PUBACK and PUBCOMP from clients, in ranges
+    kReceived,     // PUBREC from a client
+    kStep,         // the leader lets time pass: due timers and bounded slices of long work
+    kSelfPublish,  // a will or a delayed message leaves the set's stream to itself
     kQueueDeclare,
     kQueueSend,
     kQueueReceive,
     kQueueAck,
-    kOutboxDone,     // a sink delivery ended
-    kRefused,        // stands for a command the leader could not take (its disk is nearly full)
-    kSetLimits,      // the limits apply decides by: in the log, so that a replay decides the same
+    kOutboxDone,  // a sink delivery ended
+    kRefused,     // stands for a command the leader could not take (its disk is nearly full)
+    kSetLimits,   // the limits apply decides by: in the log, so that a replay decides the same
 };
 
 // What apply decided. The gateway maps it to an MQTT reason code, the API to an HTTP status.
 enum class ResultCode : std::uint8_t {
     kOk = 0,
-    kNoSubscribers,     // accepted; nobody was interested («MQTT 5.0 §3.4.2.1» 0x10)
-    kDuplicate,         // this stream's command was applied before
-    kStale,             // the session epoch is not the owner's: close without acknowledging
-    kDead,              // the stream was declared dead: say HELLO again
-    kResync,            // seq skipped: re-send from the stream's applied + 1
-    kQuotaExceeded,     // a limit of the set, a full queue or a full disk: nothing was done
-    kNotFound,          // no such packet id, queue or receipt
-    kInvalid,           // bytes that are no command (our own fault, or a newer version's)
+    kNoSubscribers,  // accepted; nobody was interested («MQTT 5.0 §3.4.2.1» 0x10)
+    kDuplicate,      // this stream's command was applied before
+    kStale,          // the session epoch is not the owner's: close without acknowledging
+    kDead,           // the stream was declared dead: say HELLO again
+    kResync,         // seq skipped: re-send from the stream's applied + 1
+    kQuotaExceeded,  // a limit of the set, a full queue or a full disk: nothing was done
+    kNotFound,       // no such packet id, queue or receipt
+    kInvalid,        // bytes that are no command (our own fault, or a newer version's)
 };
 
 struct CommandHeader {
@@ -67,8 +68,8 @@ struct CommandHeader {
 };
 
 struct Hello {
-    std::uint64_t node = 0;   // random, made once per data directory
-    std::uint64_t boot = 0;   // larger at each start of the node
+    std::uint64_t node = 0;  // random, made once per data directory
+    std::uint64_t boot = 0;  // larger at each start of the node
     std::uint32_t loop = 0;
     std::uint64_t nonce = 0;  // comes back in the answer
 };
@@ -87,7 +88,8 @@ inline constexpr std::uint32_t kNeverExpires = 0xFFFFFFFF;
 struct Open {
     std::string_view client_id;
     std::string_view username;
-    std::uint64_t nonce = 0;  // names the connection inside its gateway loop; comes back in deliveries
+    std::uint64_t nonce =
+        0;  // names the connection inside its gateway loop; comes back in deliveries
     std::uint32_t session_expiry_interval_s = 0;
     std::uint16_t receive_maximum = 65535;
     bool clean_start = false;
@@ -120,7 +122,7 @@ struct Publish {
     bool retain = false;
     bool outputs_only = false;  // QoS 0: subscribers have it already; retain and outputs remain
     // Tagged fields.
-    std::string_view outputs;        // what rules made of it: encoded RouteOutput list
+    std::string_view outputs;  // what rules made of it: encoded RouteOutput list
     std::uint64_t rule_version = 0;
     // For the router only; cut off before the command is logged. Always the last field.
     std::string_view username;
@@ -173,9 +175,9 @@ struct QueueDeclare {
     std::uint64_t messages_max = 0;
     std::uint64_t bytes_max = 0;
     std::uint32_t visibility_timeout_s = 30;
-    std::uint32_t retention_s = 0;       // 0: kept until acknowledged
-    std::uint32_t receive_count_max = 0; // 0: no dead letter by count
-    std::string_view dead_letter;        // a queue
+    std::uint32_t retention_s = 0;        // 0: kept until acknowledged
+    std::uint32_t receive_count_max = 0;  // 0: no dead letter by count
+    std::string_view dead_letter;         // a queue
 };
 
 struct QueueSend {
@@ -273,8 +275,8 @@ bool decode(ByteReader& in, OutboxDone& out);
 bool decode(ByteReader& in, SelfPublish& out);
 bool decode(ByteReader& in, StateLimits& out);
 
-// For the leader: a Publish as its gateway encoded it -> as it is logged: without the router's context,
-// with `outputs` (may be empty). `command` is one whole kPublish command.
+// For the leader: a Publish as its gateway encoded it -> as it is logged: without the router's
+// context, with `outputs` (may be empty). `command` is one whole kPublish command.
 void append_routed_publish(std::string_view command, std::string_view outputs,
                            std::uint64_t rule_version, std::string& out);
 
@@ -286,12 +288,12 @@ enum class RouteKind : std::uint8_t { kQueue = 1, kRepublish, kSink };
 
 struct RouteOutput {
     RouteKind kind{};
-    std::string_view target;   // queue, topic or sink
-    std::string_view key;      // queue and sink: ordering key, may be empty
-    std::string_view body;     // queue and republish: a body (body.h); sink: an encoded request
-    std::uint32_t delay_s = 0; // queue
-    std::uint8_t qos = 0;      // republish
-    bool retain = false;       // republish
+    std::string_view target;    // queue, topic or sink
+    std::string_view key;       // queue and sink: ordering key, may be empty
+    std::string_view body;      // queue and republish: a body (body.h); sink: an encoded request
+    std::uint32_t delay_s = 0;  // queue
+    std::uint8_t qos = 0;       // republish
+    bool retain = false;        // republish
 };
 
 void append_route_output(const RouteOutput& output, std::string& out);

@@ -23,20 +23,21 @@ struct CommandResult {
 // A message as it goes to subscribers. Topic and body are slices of shared immutable bytes.
 struct Message {
     SharedBytes topic;
-    SharedBytes body;           // body.h
-    SetMs expires_at = 0;       // 0: never
+    SharedBytes body;      // body.h
+    SetMs expires_at = 0;  // 0: never
 };
 
 // One message, or one PUBREL, for one connection.
 struct Delivery {
-    std::uint64_t nonce = 0;    // the connection, as named in its Open
+    std::uint64_t nonce = 0;  // the connection, as named in its Open
     std::uint64_t epoch = 0;
-    std::uint64_t n = 0;        // inbox number; 0: no inbox (QoS 0, or a session that ends with its connection)
+    std::uint64_t n =
+        0;  // inbox number; 0: no inbox (QoS 0, or a session that ends with its connection)
     std::uint32_t message = 0;  // index into StreamOutputs::messages; not for a release
     std::uint8_t qos = 0;
     bool retain = false;
     bool dup = false;
-    bool release = false;       // send PUBREL for n: the PUBREC was applied in an earlier connection
+    bool release = false;  // send PUBREL for n: the PUBREC was applied in an earlier connection
     absl::InlinedVector<std::uint32_t, 2> subscription_ids;
 };
 
@@ -48,7 +49,8 @@ struct Takeover {
 
 struct StreamOutputs {
     StreamId stream = 0;
-    SetMs time = 0;  // set time of the last entry: what is left of a message's expiry is computed from it
+    SetMs time =
+        0;  // set time of the last entry: what is left of a message's expiry is computed from it
     std::vector<CommandResult> results;
     std::vector<Message> messages;
     std::vector<Delivery> deliveries;
@@ -57,8 +59,8 @@ struct StreamOutputs {
     bool dead = false;  // the stream was declared dead: close its connections, say HELLO again
 
     [[nodiscard]] bool empty() const {
-        return results.empty() && deliveries.empty() && takeovers.empty() && unlogged_bytes_done == 0 &&
-               !dead;
+        return results.empty() && deliveries.empty() && takeovers.empty() &&
+               unlogged_bytes_done == 0 && !dead;
     }
 };
 
@@ -76,10 +78,10 @@ struct QueueMessage {
     SetMs visible_at = 0;
     std::uint32_t receive_count = 0;
     std::string_view key;
-    std::string_view topic;      // of the message a rule took it from; empty: sent through the API
+    std::string_view topic;  // of the message a rule took it from; empty: sent through the API
     std::string_view client_id;
-    std::string_view reason;     // why it was dead-lettered; empty otherwise
-    std::string_view body;       // body.h
+    std::string_view reason;  // why it was dead-lettered; empty otherwise
+    std::string_view body;    // body.h
 };
 
 // The answer to kQueueReceive: messages, and when the next leased or delayed one is due (0: none).
@@ -88,8 +90,8 @@ bool next_queue_message(ByteReader& in, QueueMessage& out);
 
 struct QueueStatus {
     std::string name;
-    std::uint64_t messages = 0;   // ready, leased and delayed
-    std::uint64_t leased = 0;     // leased or delayed
+    std::uint64_t messages = 0;  // ready, leased and delayed
+    std::uint64_t leased = 0;    // leased or delayed
     std::uint64_t bytes = 0;
     std::uint64_t sent = 0;
     std::uint64_t acknowledged = 0;

@@ -1,6 +1,6 @@
-// The Router port: how the leader of a set asks the rules, before it proposes a publish, what else the
-// log entry must hold. Implemented over rules/engine by the root; tests have their own. Called on the
-// core loop of the set only.
+// The Router port: how the leader of a set asks the rules, before it proposes a publish, what else
+// the log entry must hold. Implemented over rules/engine by the root; tests have their own. Called
+// on the core loop of the set only.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The Submitter port: what one gateway loop sees of the core. Implemented by cluster/node; tests and
-// the simulator have their own. An instance belongs to one loop and is used on its thread only.
+// The Submitter port: what one gateway loop sees of the core. Implemented by cluster/node; tests
+// and the simulator have their own. An instance belongs to one loop and is used on its thread only.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace causeway {
 
-// Where a command's result goes: a connection {slot, generation} of the loop, and a word of its own.
+// Where a command's result goes: a connection {slot, generation} of the loop, and a word of its
+// own.
 struct CommandTag {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
@@ -22,11 +23,13 @@ class SubmitterEvents {
 public:
     virtual ~SubmitterEvents() = default;
     virtual void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) = 0;
-    // Deliveries and takeovers of one stream, in order. Messages may be kept by copying SharedBytes.
+    // Deliveries and takeovers of one stream, in order. Messages may be kept by copying
+    // SharedBytes.
     virtual void on_outputs(StreamOutputs& outputs) = 0;
     // The window opened again after has_room() was false.
     virtual void on_room() = 0;
-    // The core declared this loop dead: every session here is lost; a new stream is opened by itself.
+    // The core declared this loop dead: every session here is lost; a new stream is opened by
+    // itself.
     virtual void on_stream_lost() = 0;
     // The home sets have a leader (again), or have had none for more than 2 s.
     virtual void on_available(bool available) = 0;

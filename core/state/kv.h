@@ -1,9 +1,9 @@
-// The Kv port: the ordered table the state machine of one set keeps what does not live in memory in.
-// Real implementation: core/store (RocksDB, one column of keys per set); simulated: MemoryKv.
+// The Kv port: the ordered table the state machine of one set keeps what does not live in memory
+// in. Real implementation: core/store (RocksDB, one column of keys per set); simulated: MemoryKv.
 //
-// One thread (the apply thread of the set) uses an instance. Writes collect in a batch that the same
-// instance's reads already see; commit() makes the batch one atomic step, and the *flushed* state of
-// the table is always some prefix of the commits. An I/O error is not reported here: the
+// One thread (the apply thread of the set) uses an instance. Writes collect in a batch that the
+// same instance's reads already see; commit() makes the batch one atomic step, and the *flushed*
+// state of the table is always some prefix of the commits. An I/O error is not reported here: the
 // implementation stops the process (a replica whose table cannot be trusted must not serve).
 #pragma once
 

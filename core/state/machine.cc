@@ -1,0 +1,398 @@
+#include "core/state/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/state/item.h"
+#include "core/state/publish.h"
+#include "core/state/retained.h"
+#include "core/state/sessions.h"
+#include "core/state/streams.h"
+#include "core/state/tables.h"
+#include "core/state/work.h"
+
+namespace causeway::state {
+namespace {
+
+// Units of long work in one kStep.
+constexpr std::uint32_t kStepBudget = 256;
+
+}  // namespace
+
+struct Machine::Parts {
+    explicit Parts(Kv& kv)
+        : context{kv, {}, nullptr, nullptr, {}},
+          items(context),
+          queues(context, items),
+          streams(context),
+          work(context),
+          sessions(context, items, queues, streams, work),
+          retained(context, sessions),
+          publisher(context, queues, sessions, retained) {}
+
+    Context context;
+    Items items;
+    Queues queues;
+    Streams streams;
+    WorkList work;
+    Sessions sessions;
+    Retained retained;
+    Publisher publisher;
+    Index applied;
+
+    void apply_command(std::string_view command);
+    void hello(const CommandHeader& header, ByteReader& in);
+    CommandResult perform(const CommandHeader& header, ByteReader& in);
+    ResultCode perform_session(const CommandHeader& header, ByteReader& in, std::string& detail);
+    ResultCode perform_queue(const CommandHeader& header, ByteReader& in, std::string& detail);
+    void gateway_down(StreamId stream);
+    std::uint32_t work_slice(std::uint32_t budget);
+    void step();
+
+    template <typename Command, typename Perform>
+    static ResultCode with(ByteReader& in, Perform perform) {
+        Command command;
+        return decode(in, command) ? perform(command) : ResultCode::kInvalid;
+    }
+};
+
+Machine::Machine(Kv& kv) : parts_(std::make_unique<Parts>(kv)) {}
+Machine::~Machine() = default;
+
+Result<> Machine::load() {
+    Parts& p = *parts_;
+    p.applied = p.context.kv.applied();
+    std::string record;
+    if (p.context.kv.get(key_of(Table::kMeta), record) && !decode(record, p.context.meta)) {
+        return fail(
+            "the state's first record is damaged: refill this node from its peers or a backup");
+    }
+    if (!p.streams.load() || !p.queues.load() || !p.work.load() || !p.sessions.load()) {
+        return fail(
+            "a record of the state is damaged: refill this node from its peers or a backup");
+    }
+    return {};
+}
+
+void Machine::apply(Index index, const SharedBytes& entry, Outputs& out) {
+    Parts& p = *parts_;
+    p.applied = index;
+    ByteReader in(entry.view());
+    if (in.at_end()) {
+        return;
+    }
+    p.context.out = &out;
+    p.context.entry = &entry;
+    const std::uint8_t version = in.u8();
+    const SetMs time = in.u64();
+    if (version == kEntryVersion && !in.failed()) {
+        p.context.meta.time = std::max(p.context.meta.time, time);
+        std::string_view command;
+        while (next_frame(in, command)) {
+            p.apply_command(command);
+        }
+    }
+    for (StreamOutputs& stream : out.streams) {
+        stream.time = p.context.now();
+    }
+    p.context.out = nullptr;
+    p.context.entry = nullptr;
+}
+
+void Machine::Parts::apply_command(std::string_view command) {
+    ByteReader in(command);
+    CommandHeader header;
+    if (!decode_header(in, header)) {
+        return;
+    }
+    if (header.stream == 0) {
+        CommandResult result = perform(header, in);
+        result.seq = header.seq;
+        if (header.seq != 0) {
+            context.out->leader.push_back(std::move(result));
+        }
+        return;
+    }
+    Stream* stream = streams.find(header.stream);
+    const ResultCode admitted =
+        stream == nullptr ? ResultCode::kDead : streams.admit(*stream, header.seq);
+    CommandResult result;
+    if (admitted == ResultCode::kOk) {
+        result = perform(header, in);
+        streams.applied(*stream, header.seq, result.code);
+    } else if (admitted == ResultCode::kDuplicate) {
+        for (const auto& [seq, code] : stream->not_ok) {
+            result.code = seq == header.seq ? code : result.code;
+        }
+    } else {
+        result.code = admitted;
+    }
+    result.seq = header.seq;
+    context.out->stream(header.stream).results.push_back(std::move(result));
+}
+
+CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& in) {
+    CommandResult result;
+    switch (header.kind) {
+        case CommandKind::kHello:
+            result.code = with<Hello>(in, [&](const Hello& command) {
+                std::vector<StreamId> died;
+                const Stream& stream = streams.hello(command, died);
+                ByteWriter(result.detail).varint(stream.id);
+                for (const StreamId id : died) {
+                    gateway_down(id);
+                }
+                return ResultCode::kOk;
+            });
+            break;
+        case CommandKind::kGatewayDown: {
+            const auto id = static_cast<StreamId>(in.varint());
+            if (!in.failed() && streams.declare_dead(id)) {
+                gateway_down(id);
+            }
+            break;
+        }
+        case CommandKind::kPublish:
+            result.code = with<Publish>(in, [&](const Publish& command) {
+                return publisher.publish(command, header.stream);
+            });
+            break;
+        case CommandKind::kSelfPublish:
+            result.code = with<SelfPublish>(
+                in, [&](const SelfPublish& command) { return publisher.self_publish(command); });
+            break;
+        case CommandKind::kStep:
+            step();
+            break;
+        case CommandKind::kRefused: {
+            const auto code = static_cast<ResultCode>(in.u8());
+            ++context.counters().publishes_refused;
+            result.code = in.failed() ? ResultCode::kInvalid : code;
+            break;
+        }
+        case CommandKind::kSetLimits:
+            result.code = with<StateLimits>(in, [&](const StateLimits& limits) {
+                context.meta.limits = limits;
+                return ResultCode::kOk;
+            });
+            break;
+        case CommandKind::kQueueDeclare:
+        case CommandKind::kQueueSend:
+        case CommandKind::kQueueReceive:
+        case CommandKind::kQueueAck:
+        case CommandKind::kOutboxDone:
+            result.code = perform_queue(header, in, result.detail);
+            break;
+        default:
+            result.code = perform_session(header, in, result.detail);
+            break;
+    }
+    return result;
+}
+
+ResultCode Machine::Parts::perform_session(const CommandHeader& header, ByteReader& in,
+                                           std::string& detail) {
+    const StreamId stream = header.stream;
+    switch (header.kind) {
+        case CommandKind::kOpen:
+            return with<Open>(in, [&](const Open& c) { return sessions.open(c, stream, detail); });
+        case CommandKind::kClose:
+            return with<Close>(in, [&](const Close& c) { return sessions.close(c, stream); });
+        case CommandKind::kSubscribe:
+            return with<Subscribe>(in, [&](const Subscribe& c) {
+                const bool idle = work.empty();
+                const ResultCode code = sessions.subscribe(c, stream, detail);
+                // Retained messages of the usual subscription come with its own entry.
+                std::uint32_t left = idle ? kStepBudget : 0;
+                while (left != 0 && !work.empty()) {
+                    left -= std::min(left, work_slice(left));
+                }
+                return code;
+            });
+        case CommandKind::kUnsubscribe:
+            return with<Unsubscribe>(
+                in, [&](const Unsubscribe& c) { return sessions.unsubscribe(c, stream, detail); });
+        case CommandKind::kAck:
+            return with<Ack>(in, [&](const Ack& c) { return sessions.acknowledge(c, stream); });
+        case CommandKind::kReceived:
+            return with<Received>(in,
+                                  [&](const Received& c) { return sessions.received(c, stream); });
+        case CommandKind::kRelease:
+            return with<Release>(in, [&](const Release& c) { return sessions.release(c, stream); });
+        default:
+            return ResultCode::kInvalid;
+    }
+}
+
+ResultCode Machine::Parts::perform_queue(const CommandHeader& header, ByteReader& in,
+                                         std::string& detail) {
+    switch (header.kind) {
+        case CommandKind::kQueueDeclare:
+            return with<QueueDeclare>(in, [&](const QueueDeclare& c) {
+                queues.declare(c);
+                return ResultCode::kOk;
+            });
+        case CommandKind::kQueueSend:
+            return with<QueueSend>(in, [&](const QueueSend& c) {
+                Item item;
+                item.message.body = c.body;
+                item.key = c.key;
+                if (!queues.has_room(QueueKind::kOperator, c.queue, 1, item.bytes())) {
+                    return ResultCode::kQuotaExceeded;
+                }
+                Queue& queue = queues.open(QueueKind::kOperator, c.queue);
+                ByteWriter(detail).varint(queues.send(queue, item, c.delay_s));
+                return ResultCode::kOk;
+            });
+        case CommandKind::kQueueReceive:
+            return with<QueueReceive>(
+                in, [&](const QueueReceive& c) { return queues.receive(c, detail); });
+        case CommandKind::kQueueAck:
+            return with<QueueAck>(in,
+                                  [&](const QueueAck& c) { return queues.acknowledge(c, detail); });
+        case CommandKind::kOutboxDone:
+            return with<OutboxDone>(in, [&](const OutboxDone& c) { return queues.outbox_done(c); });
+        default:
+            return ResultCode::kInvalid;
+    }
+}
+
+// Rule 9: from now on the stream's sessions count as detached; the work list gets them one by one.
+void Machine::Parts::gateway_down(StreamId stream) {
+    context.out->stream(stream).dead = true;
+    WorkItem detach;
+    detach.kind = WorkItem::Kind::kDetach;
+    detach.id = stream;
+    work.add(std::move(detach));
+}
+
+std::uint32_t Machine::Parts::work_slice(std::uint32_t budget) {
+    WorkItem item = work.front();
+    bool more = false;
+    std::uint32_t done = 0;
+    switch (item.kind) {
+        case WorkItem::Kind::kDetach:
+            done = sessions.detach_slice(item, budget, more);
+            break;
+        case WorkItem::Kind::kPump:
+            done = sessions.pump_slice(item, budget, more);
+            break;
+        case WorkItem::Kind::kReplay:
+            done = retained.replay_slice(item, budget, more);
+            break;
+        case WorkItem::Kind::kPurge:
+            done = sessions.purge_slice(item, budget, more);
+            break;
+    }
+    if (more) {
+        work.again(std::move(item));
+    } else {
+        work.pop();
+    }
+    return std::max<std::uint32_t>(done, 1);
+}
+
+void Machine::Parts::step() {
+    std::uint32_t left = kStepBudget;
+    while (left != 0 && !context.timers.empty() && context.timers.begin()->at <= context.now()) {
+        const Timer timer = *context.timers.begin();
+        context.timers.erase(context.timers.begin());
+        std::uint32_t done = 1;
+        if (timer.kind == Timer::Kind::kSession) {
+            sessions.on_timer(timer.id);
+        } else if (Queue* queue = queues.find(timer.id)) {
+            done += queues.expire(*queue, left);
+        }
+        left -= std::min(left, done);
+    }
+    while (left != 0 && !work.empty()) {
+        left -= std::min(left, work_slice(left));
+    }
+}
+
+void Machine::publish_unlogged(const Publish& publish, const SharedBytes& owner, Outputs& out) {
+    Parts& p = *parts_;
+    p.context.out = &out;
+    p.context.entry = &owner;
+    Outgoing message;
+    message.topic = publish.topic;
+    message.body = publish.body;
+    message.client_id = publish.client_id;
+    message.publisher_epoch = publish.epoch;
+    message.retain = publish.retain;
+    message.expires_at =
+        publish.expiry_s == 0 ? 0 : p.context.now() + std::uint64_t{publish.expiry_s} * 1000;
+    p.sessions.deliver(message, true);
+    for (StreamOutputs& stream : out.streams) {
+        stream.time = p.context.now();
+    }
+    p.context.out = nullptr;
+    p.context.entry = nullptr;
+}
+
+void Machine::commit() {
+    Parts& p = *parts_;
+    if (p.applied <= p.context.kv.applied()) {
+        return;
+    }
+    p.sessions.flush();
+    p.queues.flush();
+    p.streams.flush();
+    std::string record;
+    encode(p.context.meta, record);
+    p.context.kv.put(key_of(Table::kMeta), record);
+    p.context.kv.commit(p.applied);
+}
+
+Index Machine::applied() const { return parts_->applied; }
+SetMs Machine::time() const { return parts_->context.now(); }
+const StateLimits& Machine::limits() const { return parts_->context.meta.limits; }
+
+SetMs Machine::next_timer() const {
+    const auto& timers = parts_->context.timers;
+    return timers.empty() ? 0 : timers.begin()->at;
+}
+
+bool Machine::has_work() const { return !parts_->work.empty(); }
+
+std::vector<OutboxItem> Machine::read_outbox(std::string_view sink, std::uint64_t after,
+                                             std::uint64_t bytes_max) {
+    std::vector<OutboxItem> items;
+    if (const Queue* queue = parts_->queues.find(QueueKind::kOutbox, sink)) {
+        parts_->queues.read(*queue, after, bytes_max, [&](std::uint64_t n, const Item& item) {
+            items.push_back(
+                OutboxItem{n, item.sent_at, std::string(item.key), std::string(item.message.body)});
+        });
+    }
+    return items;
+}
+
+std::vector<SelfItem> Machine::read_self(std::uint64_t after, std::uint64_t bytes_max) {
+    std::vector<SelfItem> items;
+    if (const Queue* queue = parts_->queues.find(QueueKind::kSelf, "self")) {
+        parts_->queues.read(*queue, after, bytes_max, [&](std::uint64_t n, const Item& item) {
+            items.push_back(SelfItem{n, std::string(item.message.topic),
+                                     std::string(item.message.body),
+                                     std::string(item.message.client_id), item.qos, item.retain});
+        });
+    }
+    return items;
+}
+
+Statistics Machine::statistics() const {
+    const Parts& p = *parts_;
+    Statistics all;
+    all.sessions = p.sessions.size();
+    all.attached = p.sessions.attached();
+    all.subscriptions = p.sessions.subscriptions();
+    all.inbox_messages = p.sessions.inbox_messages();
+    all.retained_messages = p.context.meta.retained_messages;
+    all.retained_bytes = p.context.meta.retained_bytes;
+    all.bodies = p.items.bodies();
+    all.counters = p.context.meta.counters;
+    all.queues = p.queues.status(QueueKind::kOperator);
+    all.outboxes = p.queues.status(QueueKind::kOutbox);
+    return all;
+}
+
+}  // namespace causeway::state

@@ -1,0 +1,32 @@
+// Retained messages of a set (MQTT 5.0 §3.3.1.3), one record a topic in the table; memory holds
+// only their count. A subscription with wildcards reads the topics under its literal prefix in
+// slices. Apply thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/state/sessions.h"
+
+namespace causeway::state {
+
+class Retained {
+public:
+    Retained(Context& context, Sessions& sessions) : context_(context), sessions_(sessions) {}
+
+    // Whether keeping a message of so many bytes under the topic stays within the limits.
+    [[nodiscard]] bool has_room(std::string_view topic, std::uint64_t bytes) const;
+    // Effect: keeps the message, or forgets the topic when the payload is empty [MQTT-3.3.1-6].
+    void put(const Outgoing& message);
+    // Effect: delivers up to `budget` looked-at topics behind item.after_text to the session.
+    std::uint32_t replay_slice(WorkItem& item, std::uint32_t budget, bool& more);
+
+private:
+    bool erase(std::string_view topic);
+    Context& context_;
+    Sessions& sessions_;
+    std::string scratch_;
+};
+
+}  // namespace causeway::state

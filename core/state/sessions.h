@@ -1,0 +1,135 @@
+// The sessions of a set and who owns each: opening, taking over, closing, expiring; their
+// subscriptions; their inboxes. Rules 5 to 9, 12 and 13 of the session protocol
+// (docs/formats/commands.md). Apply thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/btree_map.h>
+#include <absl/container/flat_hash_map.h>
+
+#include "core/message/trie.h"
+#include "core/state/item.h"
+#include "core/state/queues.h"
+#include "core/state/session.h"
+#include "core/state/streams.h"
+#include "core/state/work.h"
+
+namespace causeway::state {
+
+// A message on its way to subscribers, as views into the entry or a record.
+struct Outgoing {
+    std::string_view topic;
+    std::string_view body;
+    std::string_view client_id;
+    SetMs expires_at = 0;
+    std::uint64_t publisher_epoch = 0;  // for no-local; 0: nobody's
+    std::uint8_t qos = 0;
+    bool retain = false;
+};
+
+class Sessions {
+public:
+    Sessions(Context& context, Items& items, Queues& queues, Streams& streams, WorkList& work)
+        : context_(context), items_(items), queues_(queues), streams_(streams), work_(work) {}
+
+    bool load();
+    void flush();
+
+    // Commands. Each returns its result; `answer` gets the detail.
+    ResultCode open(const Open& command, StreamId stream, std::string& answer);
+    ResultCode close(const Close& command, StreamId stream);
+    ResultCode subscribe(const Subscribe& command, StreamId stream, std::string& answer);
+    ResultCode unsubscribe(const Unsubscribe& command, StreamId stream, std::string& answer);
+    ResultCode acknowledge(const Ack& command, StreamId stream);
+    ResultCode received(const Received& command, StreamId stream);
+    ResultCode release(const Release& command, StreamId stream);
+
+    // The session that owns `epoch` on this stream, or null: the command is stale.
+    [[nodiscard]] Session* owner(std::uint64_t epoch, StreamId stream);
+    // QoS 2: false when the packet id was noted before and is not released yet.
+    [[nodiscard]] static bool may_note_incoming(const Session& session, std::uint16_t packet_id);
+    void note_incoming(Session& session, std::uint16_t packet_id);
+
+    // Effect: hands the message to every session with a matching subscription: appended to inboxes,
+    // or pushed at once. Returns how many sessions it went to. `attached_only`: a publish that is
+    // not in the log goes only to connections, at QoS 0.
+    std::size_t deliver(const Outgoing& message, bool attached_only);
+    // A retained message for one session and subscription.
+    void deliver_retained(Session& session, const Outgoing& message,
+                          const Subscription& subscription);
+
+    // Slices of long work; each returns the units done and sets `more`.
+    std::uint32_t detach_slice(WorkItem& item, std::uint32_t budget, bool& more);
+    std::uint32_t pump_slice(const WorkItem& item, std::uint32_t budget, bool& more);
+    std::uint32_t purge_slice(WorkItem& item, std::uint32_t budget, bool& more);
+    // A session's timer is due: its will, its end, or neither any more.
+    void on_timer(std::uint64_t session_id);
+
+    [[nodiscard]] Session* find(std::uint64_t id);
+    [[nodiscard]] std::size_t size() const { return by_id_.size(); }
+    [[nodiscard]] std::size_t attached() const { return by_epoch_.size(); }
+    [[nodiscard]] std::size_t subscriptions() const { return trie_.size(); }
+    [[nodiscard]] std::uint64_t inbox_messages() const;
+
+private:
+    struct Target {
+        Session* session = nullptr;
+        std::uint32_t identifier = 0;
+        std::uint8_t qos = 0;
+        bool no_local = false;
+        bool retain_as_published = false;
+    };
+    struct Recipient {
+        Session* session = nullptr;
+        std::uint8_t qos = 0;
+        bool retain = false;
+        absl::InlinedVector<std::uint32_t, 2> ids;
+    };
+
+    void mark(Session& session);
+    void create(const Open& command);
+    void attach(Session& session, const Open& command, StreamId stream);
+    // Ends the connection; may end the session. `at`: when it was lost.
+    void detach(Session& session, CloseReason reason, SetMs at);
+    void end(Session& session);
+    void fire_will(Session& session);
+    void arm(Session& session);
+    void disarm(Session& session);
+    void unsubscribe_one(Session& session, std::size_t at);
+
+    // inbox.cc
+    void collect(std::string_view topic, std::uint64_t publisher_epoch);
+    void append(Session& session, const Outgoing& message, const Recipient& to,
+                std::uint64_t body_id);
+    bool make_room(Session& session, std::uint64_t bytes);
+    void push_direct(Session& session, const Outgoing& message, const Recipient& to);
+    void resume(Session& session);
+    // Pushes waiting items while the window is open. True: more could go at once.
+    bool pump(Session& session, std::uint32_t budget);
+    void pump_or_queue(Session& session);
+    void push_waiting(Session& session, std::uint64_t n, std::string_view record);
+    static std::vector<InFlight>::iterator in_flight_at(Session& session, std::uint64_t n);
+    [[nodiscard]] bool window_open(const Session& session) const;
+    void drop_item(Session& session, std::uint64_t n, std::uint64_t body_id, std::uint64_t bytes);
+    Delivery& add_delivery(Session& session, std::uint32_t message);
+
+    Context& context_;
+    Items& items_;
+    Queues& queues_;
+    Streams& streams_;
+    WorkList& work_;
+    absl::btree_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
+    absl::flat_hash_map<std::string_view, Session*> by_client_;  // views of Session::client_id
+    absl::flat_hash_map<std::uint64_t, Session*> by_epoch_;      // attached sessions
+    TopicTrie<Target> trie_;
+    std::vector<std::uint64_t> dirty_;
+    std::vector<Target> targets_;  // scratch of deliver()
+    std::vector<Recipient> recipients_;
+};
+
+}  // namespace causeway::state

@@ -1,0 +1,62 @@
+// The numbered streams between gateway loops and this set (session protocol, rules 1 to 4 and 9):
+// which command of each was applied last, which streams are dead, and the results that were not ok,
+// so that a command sent again is answered as the first time. Apply thread only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <absl/container/btree_map.h>
+
+#include "core/state/context.h"
+
+namespace causeway::state {
+
+struct Stream {
+    StreamId id = 0;
+    std::uint64_t node = 0;
+    std::uint64_t boot = 0;
+    std::uint32_t loop = 0;
+    std::uint64_t applied = 0;
+    SetMs died_at = 0;  // 0: alive
+    // Results that were not ok, newest last, at most kNotOkMax.
+    std::deque<std::pair<std::uint64_t, ResultCode>> not_ok;
+    bool dirty = false;
+};
+
+class Streams {
+public:
+    explicit Streams(Context& context) : context_(context) {}
+    bool load();
+    void flush();
+
+    // Effect: the stream of (node, boot, loop), made if new. Streams of older boots of the node are
+    // put into `died`: the caller detaches their sessions.
+    Stream& hello(const Hello& command, std::vector<StreamId>& died);
+    // False: unknown or dead already.
+    bool declare_dead(StreamId id);
+    [[nodiscard]] Stream* find(StreamId id);
+    // An unknown stream counts as dead.
+    [[nodiscard]] bool alive(StreamId id) const;
+    [[nodiscard]] SetMs died_at(StreamId id) const;
+
+    // What to do with command `seq` of a stream: kOk: apply it; kDuplicate, kResync, kDead: do not.
+    [[nodiscard]] ResultCode admit(Stream& stream, std::uint64_t seq) const;
+    void applied(Stream& stream, std::uint64_t seq, ResultCode code);
+    // A dead stream none of whose sessions is attached any more.
+    void forget(StreamId id);
+
+    static constexpr std::size_t kNotOkMax = 4096;
+
+private:
+    void mark(Stream& stream);
+    Context& context_;
+    absl::btree_map<StreamId, Stream> by_id_;
+    std::vector<StreamId> dirty_;
+};
+
+}  // namespace causeway::state
