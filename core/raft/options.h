@@ -1,0 +1,55 @@
+// What a machine is started with: its limits, and what its disk held.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/raft/log_reader.h"
+#include "core/raft/progress.h"
+#include "core/raft/types.h"
+
+namespace causeway::raft {
+
+// Times are in ticks; the defaults are for a tick of 10 ms.
+struct Options {
+    NodeId id;
+    std::uint64_t seed = 1;  // Of the election timeouts. Give each node and group another.
+    unsigned heartbeat_ticks = 10;
+    unsigned election_ticks_min = 40;  // A timeout is drawn from [min, max) each time it is armed.
+    unsigned election_ticks_max = 80;
+    unsigned hurried_ticks_min = 5;  // The same after report_disconnected(leader).
+    unsigned hurried_ticks_max = 20;
+    std::size_t entry_bytes_max = 1U << 20;  // Of one payload.
+    std::size_t message_bytes_max =
+        1U << 20;         // Of the entries of one append; one entry may exceed it.
+    WindowLimits window;  // Per follower.
+    std::size_t unapplied_bytes_max = 16U
+                                      << 20;  // Proposed and not yet applied; twice on a follower.
+    std::size_t committed_bytes_max = 4U << 20;  // Per Ready.
+    std::size_t cache_bytes_max = 8U << 20;      // Of applied entries kept for followers.
+};
+
+// A configuration and the index of the entry (or snapshot) it came with.
+struct ConfigurationAt {
+    Index index;
+    Configuration configuration;
+};
+
+// What a restarted node recovered; all of it durable.
+struct Start {
+    HardState hard_state;
+    Index applied;  // The state machine holds everything up to here, durably.
+    // The configuration at the compaction point (or of the bootstrap, at index 0), then that of
+    // every configuration entry in the log, ascending. Empty: a new node that waits for a snapshot
+    // or for the leader's entries from index 1, and never campaigns before it finds itself a voter.
+    std::vector<ConfigurationAt> configurations;
+};
+
+// Whether a machine may be built from this: the hard state, the applied index and the log agree. An
+// error names what is missing: then this node has lost what it once acknowledged, and must neither
+// vote nor lead (I17).
+Result<> check_start(const Options& options, const Start& start, const LogReader& reader);
+
+}  // namespace causeway::raft
