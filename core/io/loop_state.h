@@ -1,0 +1,70 @@
+// The insides of a Loop, seen by the files of core/io only.
+#pragma once
+
+#include <uv.h>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/io/output_queue.h"
+
+namespace causeway::io {
+
+class TcpStream;
+
+inline constexpr std::size_t kReadBufferBytes = 64 * 1024;
+inline constexpr std::size_t kSpareQueuesMax = 64;
+
+struct LoopState {
+    uv_loop_t uv{};
+    uv_async_t wake{};
+    uv_prepare_t turn_end{};
+    uv_timer_t linger_timer{};
+    std::atomic<bool> stop_requested{false};
+
+    std::mutex mutex;  // Guards the next three; everything below belongs to the loop's thread.
+    std::vector<Task> posted;
+    std::vector<MailboxBase*> ready;
+    bool signalled = false;
+
+    std::vector<Task> running;
+    std::vector<MailboxBase*> draining;
+
+    struct Hook {
+        std::uint64_t id;
+        Task run;
+        bool removed = false;  // Swept when no hook runs.
+    };
+    struct {
+        std::vector<std::unique_ptr<Hook>> hooks;
+        bool running = false;
+    } turn_hooks;
+    std::uint64_t next_hook_id = 1;
+
+    std::vector<TcpStream*> dirty;      // Streams to flush at the turn's end.
+    std::vector<TcpStream*> flushing;   // The same while they are being flushed.
+    std::vector<TcpStream*> lingering;  // Ownerless streams that still send their last bytes.
+
+    // One read buffer for all streams: libuv fills it and the owner's callback empties it before
+    // the next read, so an idle connection holds no buffer.
+    std::unique_ptr<char[]> read_buffer = std::make_unique_for_overwrite<char[]>(kReadBufferBytes);
+    std::string cipher_scratch;
+    std::vector<std::unique_ptr<OutputQueue>> spare_queues;
+
+    // Effect: an empty queue, from the spares if there is one.
+    std::unique_ptr<OutputQueue> take_queue();
+    // Effect: keeps the emptied queue for the next stream, within kSpareQueuesMax.
+    void give_queue(std::unique_ptr<OutputQueue> queue);
+};
+
+// Effect: the turn's one flush of every stream with output (tcp_write.cc).
+void flush_streams(LoopState& state);
+// Effect: closes the ownerless streams at once (tcp_stream.cc).
+void close_lingering(LoopState& state);
+
+}  // namespace causeway::io

@@ -1,0 +1,116 @@
+// TcpStream: outgoing connections. A name is resolved on libuv's worker threads; the first address
+// is tried.
+#include <cstring>
+#include <utility>
+
+#include "core/io/loop.h"
+#include "core/io/loop_state.h"
+#include "core/io/tcp_stream.h"
+
+namespace causeway::io {
+
+// Outlives an abandoned stream, whose pointer is then null.
+struct TcpStream::ConnectRequest {
+    uv_getaddrinfo_t resolve{};
+    uv_connect_t connect{};
+    TcpStream* stream = nullptr;
+};
+
+StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOwner& owner) {
+    LoopState& state = loop.state();
+    StreamPtr stream(new TcpStream(state));
+    stream->owner_ = &owner;
+    uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->handle()), 1);
+    if (options.tls != nullptr) {
+        auto session = TlsSession::client(
+            options.tls.get(), options.server_name.empty() ? options.host : options.server_name);
+        if (!session) {
+            stream->fail_later(StreamEnd::kConnectFailed, session.error().message);
+            return stream;
+        }
+        stream->tls_ = std::move(*session);
+    }
+    auto request = std::make_unique<ConnectRequest>();
+    request->stream = stream.get();
+    request->resolve.data = request.get();
+    request->connect.data = request.get();
+    stream->connecting_ = request.get();
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    const std::string port = std::to_string(options.port);
+    sockaddr_storage address{};
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+    if (uv_ip4_addr(options.host.c_str(), options.port, v4) == 0 ||
+        uv_ip6_addr(options.host.c_str(), options.port, v6) == 0) {
+        request.release();
+        stream->connect_to(&address);
+        return stream;
+    }
+    const int status = uv_getaddrinfo(
+        &state.uv, &request->resolve,
+        [](uv_getaddrinfo_t* uv, int result, addrinfo* found) {
+            std::unique_ptr<ConnectRequest> resolved(static_cast<ConnectRequest*>(uv->data));
+            TcpStream* self = resolved->stream;
+            if (self != nullptr && result == 0) {
+                resolved.release();
+                self->connect_to(found->ai_addr);
+            } else if (self != nullptr) {
+                self->connected(result);
+            }
+            uv_freeaddrinfo(found);
+        },
+        options.host.c_str(), port.c_str(), &hints);
+    if (status == 0) {
+        request.release();
+    } else {
+        stream->connecting_ = nullptr;
+        stream->fail_later(StreamEnd::kConnectFailed, uv_strerror(status));
+    }
+    return stream;
+}
+
+void TcpStream::connect_to(const void* address) {
+    ConnectRequest* request = connecting_;
+    const int status = uv_tcp_connect(
+        &request->connect, reinterpret_cast<uv_tcp_t*>(handle()),
+        static_cast<const sockaddr*>(address), [](uv_connect_t* uv, int result) {
+            const std::unique_ptr<ConnectRequest> done(static_cast<ConnectRequest*>(uv->data));
+            if (done->stream != nullptr) {
+                done->stream->connected(result);
+            }
+        });
+    if (status != 0) {
+        const std::unique_ptr<ConnectRequest> done(std::exchange(connecting_, nullptr));
+        fail_later(StreamEnd::kConnectFailed, uv_strerror(status));
+    }
+}
+
+void TcpStream::connected(int status) {
+    connecting_ = nullptr;
+    if (status != 0) {
+        end(StreamEnd::kConnectFailed, uv_strerror(status));
+        return;
+    }
+    resume_reading();
+    if (tls_ != nullptr) {
+        on_ciphertext({});
+    } else {
+        announce_open();
+    }
+    if (!closing_) {
+        mark_dirty();
+    }
+}
+
+void TcpStream::abandon_connect() {
+    if (connecting_ != nullptr) {
+        connecting_->stream = nullptr;
+        // Has no effect once the resolver runs or has ended; then its callback frees the request.
+        uv_cancel(reinterpret_cast<uv_req_t*>(&connecting_->resolve));
+        connecting_ = nullptr;
+    }
+}
+
+}  // namespace causeway::io
