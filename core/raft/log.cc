@@ -182,7 +182,8 @@ void Log::take_committed(std::size_t bytes_max, std::vector<Entry>& out) {
     while (out.size() > start && out.back().index > apply_limit()) {
         out.pop_back();
     }
-    if (out.size() > start) {
+    read_waits_ = out.size() == start;
+    if (!read_waits_) {
         apply_handed_ = out.back().index;
     }
 }

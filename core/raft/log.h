@@ -74,9 +74,13 @@ public:
     void on_append_done(std::uint64_t fence);
 
     // --- apply ---
-    [[nodiscard]] bool has_committed() const { return apply_handed_ < apply_limit(); }
+    [[nodiscard]] bool has_committed() const {
+        return !read_waits_ && apply_handed_ < apply_limit();
+    }
     // Effect: appends the next committed and durable entries, within bytes_max but at least one.
     void take_committed(std::size_t bytes_max, std::vector<Entry>& out);
+    // Effect: entries that could not be read ("not now") are asked for again.
+    void retry_reads() { read_waits_ = false; }
     [[nodiscard]] Index apply_handed() const { return apply_handed_; }
     void on_apply_done(Index index);
 
@@ -106,6 +110,7 @@ private:
     std::optional<Index> cut_;  // The disk still holds entries from here on that are dropped.
     std::optional<Index> installing_;  // A snapshot the disk has not acknowledged yet.
     bool install_fenced_ = false;
+    bool read_waits_ = false;
     Index handed_;
     Index durable_;
     Index commit_;

@@ -42,8 +42,9 @@ struct Start {
     HardState hard_state;
     Index applied;  // The state machine holds everything up to here, durably.
     // The configuration at the compaction point (or of the bootstrap, at index 0), then that of
-    // every configuration entry in the log, ascending. Empty: a new node that waits for a snapshot
-    // or for the leader's entries from index 1, and never campaigns before it finds itself a voter.
+    // every configuration entry in the log, ascending. A new node that waits for its first entries
+    // or a snapshot starts with an empty configuration at index 0 (or with none at all), and never
+    // campaigns before it finds itself a voter.
     std::vector<ConfigurationAt> configurations;
 };
 

@@ -85,6 +85,7 @@ Raft::Raft(const Options& options, const Start& start, const LogReader& reader)
 }
 
 void Raft::tick() {
+    log_.retry_reads();
     if (auto* leader = std::get_if<Leader>(&role_)) {
         tick_leader(*leader);
     } else {
