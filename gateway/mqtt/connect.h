@@ -15,32 +15,32 @@ namespace causeway::mqtt {
 
 struct WillProperties {
     std::uint32_t will_delay_interval_s = 0;
-    std::optional<std::uint32_t> message_expiry_interval_s;
-    ForwardProperties forward;
+    std::optional<std::uint32_t> message_expiry_interval_s{};
+    ForwardProperties forward{};
 
     friend bool operator==(const WillProperties&, const WillProperties&) = default;
 };
 
 struct Will {
-    std::string_view topic;  // A valid topic name.
-    std::string_view payload;
+    std::string_view topic{};  // A valid topic name.
+    std::string_view payload{};
     std::uint8_t qos = 0;
     bool retain = false;
-    WillProperties properties;
+    WillProperties properties{};
 
     friend bool operator==(const Will&, const Will&) = default;
 };
 
 struct ConnectProperties {
     std::uint32_t session_expiry_interval_s = 0;
-    std::uint16_t receive_maximum = 65'535;            // never 0
-    std::optional<std::uint32_t> maximum_packet_size;  // never 0; absent: no limit
+    std::uint16_t receive_maximum = 65'535;              // never 0
+    std::optional<std::uint32_t> maximum_packet_size{};  // never 0; absent: no limit
     std::uint16_t topic_alias_maximum = 0;
     bool request_response_information = false;
     bool request_problem_information = true;
-    std::optional<std::string_view> authentication_method;
-    std::optional<std::string_view> authentication_data;  // only with a method
-    UserProperties user_properties;
+    std::optional<std::string_view> authentication_method{};
+    std::optional<std::string_view> authentication_data{};  // only with a method
+    UserProperties user_properties{};
 
     friend bool operator==(const ConnectProperties&, const ConnectProperties&) = default;
 };
@@ -51,33 +51,33 @@ struct Connect {
     Version version = Version::k311;
     bool clean_start = false;  // 3.1.1: Clean Session
     std::uint16_t keep_alive_s = 0;
-    std::string_view client_id;
-    std::optional<std::string_view> user_name;
-    std::optional<std::string_view> password;  // binary
-    std::optional<Will> will;
-    ConnectProperties properties;
+    std::string_view client_id{};
+    std::optional<std::string_view> user_name{};
+    std::optional<std::string_view> password{};  // binary
+    std::optional<Will> will{};
+    ConnectProperties properties{};
 
     friend bool operator==(const Connect&, const Connect&) = default;
 };
 
 struct ConnackProperties {
-    std::optional<std::uint32_t> session_expiry_interval_s;  // absent: as the client asked
+    std::optional<std::uint32_t> session_expiry_interval_s{};  // absent: as the client asked
     std::uint16_t receive_maximum = 65'535;
     std::uint8_t maximum_qos = 2;
     bool retain_available = true;
-    std::optional<std::uint32_t> maximum_packet_size;
-    std::optional<std::string_view> assigned_client_identifier;
+    std::optional<std::uint32_t> maximum_packet_size{};
+    std::optional<std::string_view> assigned_client_identifier{};
     std::uint16_t topic_alias_maximum = 0;
-    std::optional<std::string_view> reason_string;
+    std::optional<std::string_view> reason_string{};
     bool wildcard_subscription_available = true;
     bool subscription_identifier_available = true;
     bool shared_subscription_available = true;
-    std::optional<std::uint16_t> server_keep_alive_s;
-    std::optional<std::string_view> response_information;
-    std::optional<std::string_view> server_reference;
-    std::optional<std::string_view> authentication_method;
-    std::optional<std::string_view> authentication_data;
-    UserProperties user_properties;
+    std::optional<std::uint16_t> server_keep_alive_s{};
+    std::optional<std::string_view> response_information{};
+    std::optional<std::string_view> server_reference{};
+    std::optional<std::string_view> authentication_method{};
+    std::optional<std::string_view> authentication_data{};
+    UserProperties user_properties{};
 
     friend bool operator==(const ConnackProperties&, const ConnackProperties&) = default;
 };
@@ -86,7 +86,7 @@ struct ConnackProperties {
 struct Connack {
     bool session_present = false;
     ReasonCode reason_code = ReasonCode::kSuccess;
-    ConnackProperties properties;
+    ConnackProperties properties{};
 
     friend bool operator==(const Connack&, const Connack&) = default;
 };

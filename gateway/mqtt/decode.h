@@ -45,7 +45,7 @@ struct NeedMore {
 struct DecodeError {
     ReasonCode reason_code =
         ReasonCode::kMalformedPacket;  // for DISCONNECT, or CONNACK if it was a CONNECT
-    std::string_view statement;        // what was violated: "MQTT-3.3.1-4", "§2.2.2.2"; static
+    std::string_view statement{};      // what was violated: "MQTT-3.3.1-4", "§2.2.2.2"; static
     PacketType type{};  // of the packet; may be no type at all when the first byte is bad
     // How to answer: the version of the options, or the one that a CONNECT asked for as far as it
     // was understood (k5 for levels above 5, k311 for names and levels unknown to us).

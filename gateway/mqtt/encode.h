@@ -27,14 +27,14 @@ namespace causeway::mqtt {
 //   5.0:    head, BodyView::properties, BodyView::payload    3.1.1: head, BodyView::payload
 // (core/message/body.h). The properties here are those that differ between receivers.
 struct PublishHead {
-    std::string_view topic;       // may be empty with an alias
+    std::string_view topic{};     // may be empty with an alias
     std::uint16_t packet_id = 0;  // not written at QoS 0
     std::uint8_t qos = 0;
     bool retain = false;
     bool duplicate = false;
-    std::optional<std::uint32_t> message_expiry_interval_s;
-    std::optional<std::uint16_t> topic_alias;
-    std::span<const std::uint32_t> subscription_identifiers;
+    std::optional<std::uint32_t> message_expiry_interval_s{};
+    std::optional<std::uint16_t> topic_alias{};
+    std::span<const std::uint32_t> subscription_identifiers{};
     std::size_t body_properties_bytes = 0;  // 3.1.1: ignored
     std::size_t payload_bytes = 0;
 };

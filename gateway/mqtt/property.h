@@ -13,17 +13,17 @@ namespace causeway::mqtt {
 // What goes to every subscriber as it came [MQTT-3.3.2-4, -15, -16, -17, -20]. Views into the
 // packet.
 struct ForwardProperties {
-    std::optional<bool> payload_is_utf8;  // Payload Format Indicator
-    std::optional<std::string_view> content_type;
-    std::optional<std::string_view> response_topic;
-    std::optional<std::string_view> correlation_data;
-    UserProperties user_properties;
+    std::optional<bool> payload_is_utf8{};  // Payload Format Indicator
+    std::optional<std::string_view> content_type{};
+    std::optional<std::string_view> response_topic{};
+    std::optional<std::string_view> correlation_data{};
+    UserProperties user_properties{};
 
     // Set by decode when the forwarded properties lay side by side in the packet: their very bytes,
     // without the length prefix; "" when there are none. Absent: use append_forward_properties,
     // which encodes the fields above. Who changes a field resets it. No part of the value: ==
     // ignores it.
-    std::optional<std::string_view> wire;
+    std::optional<std::string_view> wire{};
 
     friend bool operator==(const ForwardProperties& a, const ForwardProperties& b) {
         return a.payload_is_utf8 == b.payload_is_utf8 && a.content_type == b.content_type &&

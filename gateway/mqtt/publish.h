@@ -14,29 +14,29 @@
 namespace causeway::mqtt {
 
 struct PublishProperties {
-    std::optional<std::uint32_t> message_expiry_interval_s;
-    std::optional<std::uint16_t> topic_alias;          // never 0
-    SubscriptionIdentifiers subscription_identifiers;  // from servers only; never 0
-    ForwardProperties forward;
+    std::optional<std::uint32_t> message_expiry_interval_s{};
+    std::optional<std::uint16_t> topic_alias{};          // never 0
+    SubscriptionIdentifiers subscription_identifiers{};  // from servers only; never 0
+    ForwardProperties forward{};
 
     friend bool operator==(const PublishProperties&, const PublishProperties&) = default;
 };
 
 struct Publish {
-    std::string_view topic;       // a valid topic name, or empty when there is a topic alias
+    std::string_view topic{};     // a valid topic name, or empty when there is a topic alias
     std::uint16_t packet_id = 0;  // 0 exactly at QoS 0
     std::uint8_t qos = 0;
     bool retain = false;
     bool duplicate = false;  // never at QoS 0
-    PublishProperties properties;
-    std::string_view payload;
+    PublishProperties properties{};
+    std::string_view payload{};
 
     friend bool operator==(const Publish&, const Publish&) = default;
 };
 
 struct AckProperties {
-    std::optional<std::string_view> reason_string;
-    UserProperties user_properties;
+    std::optional<std::string_view> reason_string{};
+    UserProperties user_properties{};
 
     friend bool operator==(const AckProperties&, const AckProperties&) = default;
 };
@@ -47,7 +47,7 @@ template <PacketType kType>
 struct Ack {
     std::uint16_t packet_id = 0;
     ReasonCode reason_code = ReasonCode::kSuccess;
-    AckProperties properties;
+    AckProperties properties{};
 
     friend bool operator==(const Ack&, const Ack&) = default;
 };

@@ -12,35 +12,35 @@
 namespace causeway::mqtt {
 
 struct DisconnectProperties {
-    std::optional<std::uint32_t>
-        session_expiry_interval_s;  // absent: that of CONNECT; clients only
-    std::optional<std::string_view> reason_string;
-    std::optional<std::string_view> server_reference;  // servers only
-    UserProperties user_properties;
+    // absent: that of CONNECT; clients only
+    std::optional<std::uint32_t> session_expiry_interval_s{};
+    std::optional<std::string_view> reason_string{};
+    std::optional<std::string_view> server_reference{};  // servers only
+    UserProperties user_properties{};
 
     friend bool operator==(const DisconnectProperties&, const DisconnectProperties&) = default;
 };
 
 struct Disconnect {
     ReasonCode reason_code = ReasonCode::kSuccess;
-    DisconnectProperties properties;
+    DisconnectProperties properties{};
 
     friend bool operator==(const Disconnect&, const Disconnect&) = default;
 };
 
 struct AuthProperties {
-    std::optional<std::string_view>
-        authentication_method;  // absent only in the short form of success
-    std::optional<std::string_view> authentication_data;
-    std::optional<std::string_view> reason_string;
-    UserProperties user_properties;
+    // absent only in the short form of success
+    std::optional<std::string_view> authentication_method{};
+    std::optional<std::string_view> authentication_data{};
+    std::optional<std::string_view> reason_string{};
+    UserProperties user_properties{};
 
     friend bool operator==(const AuthProperties&, const AuthProperties&) = default;
 };
 
 struct Auth {
     ReasonCode reason_code = ReasonCode::kSuccess;
-    AuthProperties properties;
+    AuthProperties properties{};
 
     friend bool operator==(const Auth&, const Auth&) = default;
 };

@@ -18,7 +18,7 @@ enum class RetainHandling : std::uint8_t { kSend = 0, kSendIfNew = 1, kDoNotSend
 
 // The options besides the QoS are 5.0 only; 3.1.1 has the defaults.
 struct Subscription {
-    std::string_view filter;  // valid; a "$share/..." one is well-formed
+    std::string_view filter{};  // valid; a "$share/..." one is well-formed
     std::uint8_t qos = 0;
     bool no_local = false;  // never on a shared filter
     bool retain_as_published = false;
@@ -28,16 +28,16 @@ struct Subscription {
 };
 
 struct SubscribeProperties {
-    std::optional<std::uint32_t> subscription_identifier;  // 1 to 268,435,455
-    UserProperties user_properties;
+    std::optional<std::uint32_t> subscription_identifier{};  // 1 to 268,435,455
+    UserProperties user_properties{};
 
     friend bool operator==(const SubscribeProperties&, const SubscribeProperties&) = default;
 };
 
 struct Subscribe {
     std::uint16_t packet_id = 0;
-    SubscribeProperties properties;
-    absl::InlinedVector<Subscription, 4> subscriptions;  // at least one
+    SubscribeProperties properties{};
+    absl::InlinedVector<Subscription, 4> subscriptions{};  // at least one
 
     friend bool operator==(const Subscribe&, const Subscribe&) = default;
 };
@@ -45,22 +45,22 @@ struct Subscribe {
 // One code per filter of SUBSCRIBE. To 3.1.1 clients every error goes as 0x80 (§3.9.3).
 struct Suback {
     std::uint16_t packet_id = 0;
-    AckProperties properties;
-    absl::InlinedVector<ReasonCode, 8> reason_codes;
+    AckProperties properties{};
+    absl::InlinedVector<ReasonCode, 8> reason_codes{};
 
     friend bool operator==(const Suback&, const Suback&) = default;
 };
 
 struct UnsubscribeProperties {
-    UserProperties user_properties;
+    UserProperties user_properties{};
 
     friend bool operator==(const UnsubscribeProperties&, const UnsubscribeProperties&) = default;
 };
 
 struct Unsubscribe {
     std::uint16_t packet_id = 0;
-    UnsubscribeProperties properties;
-    absl::InlinedVector<std::string_view, 4> filters;  // at least one, each valid
+    UnsubscribeProperties properties{};
+    absl::InlinedVector<std::string_view, 4> filters{};  // at least one, each valid
 
     friend bool operator==(const Unsubscribe&, const Unsubscribe&) = default;
 };
@@ -68,8 +68,8 @@ struct Unsubscribe {
 // One code per filter of UNSUBSCRIBE; 3.1.1 has none.
 struct Unsuback {
     std::uint16_t packet_id = 0;
-    AckProperties properties;
-    absl::InlinedVector<ReasonCode, 8> reason_codes;
+    AckProperties properties{};
+    absl::InlinedVector<ReasonCode, 8> reason_codes{};
 
     friend bool operator==(const Unsuback&, const Unsuback&) = default;
 };

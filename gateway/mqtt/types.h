@@ -79,8 +79,8 @@ inline constexpr std::uint32_t kStringBytesMax = 65'535;
 }
 
 struct UserProperty {
-    std::string_view name;
-    std::string_view value;
+    std::string_view name{};
+    std::string_view value{};
 
     friend bool operator==(const UserProperty&, const UserProperty&) = default;
 };
