@@ -1,0 +1,138 @@
+// TLS contexts from certificate files; see the header.
+#include "certs/context.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "certs/openssl.h"
+
+namespace causeway::certs {
+namespace {
+
+constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr char kGroups[] = "X25519:P-256:P-384";
+constexpr unsigned char kSessionIdContext[] = "causeway";
+
+using Context = std::shared_ptr<SslContext>;
+
+Result<Context> new_context(const SSL_METHOD* method, TlsVersion min_version) {
+    ERR_clear_error();
+    Context context(SSL_CTX_new(method), SSL_CTX_free);
+    SSL_CTX* raw = context.get();
+    if (raw == nullptr ||
+        SSL_CTX_set_min_proto_version(
+            raw, min_version == TlsVersion::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_cipher_list(raw, kTls12Ciphers) != 1 ||
+        SSL_CTX_set1_groups_list(raw, kGroups) != 1) {
+        return fail("cannot set up TLS: " + openssl_reason());
+    }
+    // CHACHA20 first for a client that lists it first: it has no AES instructions.
+    SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    // Tickets need no cache, and a cache would hold a session per device.
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    return context;
+}
+
+Result<> use_certificate(SSL_CTX* context, const std::string& certificate_path,
+                         const std::string& key_path) {
+    auto chain = read_certificates(certificate_path, "certificate");
+    if (!chain) {
+        return tl::unexpected(chain.error());
+    }
+    const auto key = read_key(key_path, "private key");
+    if (!key) {
+        return tl::unexpected(key.error());
+    }
+    for (const auto& certificate : *chain) {
+        if (auto valid = check_validity(certificate.get(), certificate_path); !valid) {
+            return valid;
+        }
+    }
+    X509* leaf = chain->front().get();
+    if (X509_check_private_key(leaf, key->get()) != 1) {
+        ERR_clear_error();
+        return fail("private key " + key_path + " does not belong to certificate " +
+                    certificate_path);
+    }
+    bool used = SSL_CTX_use_certificate(context, leaf) == 1 &&
+                SSL_CTX_use_PrivateKey(context, key->get()) == 1;
+    for (std::size_t i = 1; used && i < chain->size(); ++i) {
+        used = SSL_CTX_add1_chain_cert(context, (*chain)[i].get()) == 1;
+    }
+    return used ? Result<>()
+                : fail("cannot use certificate " + certificate_path + ": " + openssl_reason());
+}
+
+// `announce`: a server names its CAs when it asks for a client certificate.
+Result<> trust(SSL_CTX* context, const std::string& path, bool announce) {
+    const auto authorities = read_certificates(path, "CA file");
+    if (!authorities) {
+        return tl::unexpected(authorities.error());
+    }
+    for (const auto& authority : *authorities) {
+        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
+            (announce && SSL_CTX_add_client_CA(context, authority.get()) != 1)) {
+            return fail("cannot use CA file " + path + ": " + openssl_reason());
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<SslContext>> make_server_context(const ServerTlsConfig& config) {
+    auto context = new_context(TLS_server_method(), config.min_version);
+    if (!context) {
+        return context;
+    }
+    SSL_CTX* raw = context->get();
+    if (auto used = use_certificate(raw, config.certificate, config.private_key); !used) {
+        return tl::unexpected(used.error());
+    }
+    SSL_CTX_set_num_tickets(raw, 1);
+    SSL_CTX_set_session_id_context(raw, kSessionIdContext, sizeof(kSessionIdContext) - 1);
+    if (config.verify == Verify::kNone) {
+        return context;
+    }
+    if (config.client_ca.empty()) {
+        return fail("to verify client certificates, name the CA file that signed them");
+    }
+    if (auto trusted = trust(raw, config.client_ca, true); !trusted) {
+        return tl::unexpected(trusted.error());
+    }
+    SSL_CTX_set_verify(raw,
+                       config.verify == Verify::kRequired
+                           ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                           : SSL_VERIFY_PEER,
+                       nullptr);
+    return context;
+}
+
+Result<std::shared_ptr<SslContext>> make_client_context(const ClientTlsConfig& config) {
+    auto context = new_context(TLS_client_method(), config.min_version);
+    if (!context) {
+        return context;
+    }
+    SSL_CTX* raw = context->get();
+    if (config.certificate.empty() != config.private_key.empty()) {
+        return fail("a client certificate needs its private key, and the key its certificate");
+    }
+    if (!config.certificate.empty()) {
+        if (auto used = use_certificate(raw, config.certificate, config.private_key); !used) {
+            return tl::unexpected(used.error());
+        }
+    }
+    if (!config.ca.empty()) {
+        if (auto trusted = trust(raw, config.ca, false); !trusted) {
+            return tl::unexpected(trusted.error());
+        }
+    } else if (SSL_CTX_set_default_verify_paths(raw) != 1) {
+        return fail("cannot use the system's CAs: " + openssl_reason());
+    }
+    SSL_CTX_set_verify(raw, config.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    return context;
+}
+
+}  // namespace causeway::certs
