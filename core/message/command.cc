@@ -349,7 +349,9 @@ bool decode(ByteReader& in, Received& out) {
     return !in.failed();
 }
 
-void encode_step(std::string& out) { put_header(CommandKind::kStep, {}, out); }
+void encode_step(std::uint64_t seq, std::string& out) {
+    put_header(CommandKind::kStep, CommandHeader{CommandKind::kStep, 0, seq}, out);
+}
 
 void encode(const CommandHeader& header, const QueueDeclare& command, std::string& out) {
     put_header(CommandKind::kQueueDeclare, header, out);

@@ -246,7 +246,8 @@ void encode(const CommandHeader& header, const Subscribe& command, std::string& 
 void encode(const CommandHeader& header, const Unsubscribe& command, std::string& out);
 void encode(const CommandHeader& header, const Ack& command, std::string& out);
 void encode(const CommandHeader& header, const Received& command, std::string& out);
-void encode_step(std::string& out);
+// `seq` comes back in the leader's results.
+void encode_step(std::uint64_t seq, std::string& out);
 void encode(const CommandHeader& header, const QueueDeclare& command, std::string& out);
 void encode(const CommandHeader& header, const QueueSend& command, std::string& out);
 void encode(const CommandHeader& header, const QueueReceive& command, std::string& out);

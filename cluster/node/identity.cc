@@ -1,0 +1,61 @@
+#include "cluster/node/identity.h"
+
+#include "core/base/encoding.h"
+#include "core/base/hash.h"
+#include "core/wal/posix_disk.h"
+
+namespace causeway::node {
+namespace {
+
+constexpr std::string_view kFile = "identity";
+constexpr std::string_view kTemporary = "identity.new";
+constexpr std::size_t kBytes = 24;
+
+std::string encode(const Identity& identity) {
+    std::string out;
+    ByteWriter writer(out);
+    writer.u64(identity.id);
+    writer.u64(identity.boot);
+    writer.u64(hash64(out));
+    return out;
+}
+
+}  // namespace
+
+Result<Identity> load_identity(const std::string& data_dir, std::uint64_t random) {
+    auto disk = wal::PosixDisk::open(data_dir);
+    if (!disk) {
+        return fail(disk.error().message);
+    }
+    Identity identity{random == 0 ? 1 : random, 0};
+    auto existing = (*disk)->open(kFile);
+    if (existing) {
+        std::string bytes(kBytes, '\0');
+        const auto size = (*existing)->read(0, bytes.data(), bytes.size());
+        ByteReader reader(bytes);
+        identity.id = reader.u64();
+        identity.boot = reader.u64();
+        if (!size || *size != kBytes || encode(identity) != bytes) {
+            return fail(data_dir +
+                        "/identity is damaged: restore it from a copy of this directory");
+        }
+    } else if (existing.error().fault != wal::DiskFault::kNotFound) {
+        return fail(existing.error().message);
+    }
+    ++identity.boot;
+    // Whole or not at all: a new file takes the old one's name once it is durable.
+    (void)(*disk)->remove(kTemporary);
+    auto file = (*disk)->create(kTemporary);
+    if (!file) {
+        return fail(file.error().message);
+    }
+    for (const auto& done : {(*file)->write(0, encode(identity)), (*file)->sync(),
+                             (*disk)->rename(kTemporary, kFile), (*disk)->sync_directory()}) {
+        if (!done) {
+            return fail(done.error().message);
+        }
+    }
+    return identity;
+}
+
+}  // namespace causeway::node

@@ -1,0 +1,126 @@
+// A node of the core: the write-ahead log, the store, the replicas of the sets it holds, and the
+// links of its gateway loops to them. Today a node holds one set with one voter, through the code
+// paths of three: raft, log, apply, numbered streams.
+//
+// Threads: open() on the caller's; then a core loop (raft, routing, proposing), an apply thread
+// (the state machines; may wait for RocksDB) and the log's writer are its own. Public functions say
+// where they may be called.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+
+#include "core/base/result.h"
+#include "core/base/time.h"
+#include "core/io/loop.h"
+#include "core/message/outbox.h"
+#include "core/message/router.h"
+#include "core/message/submitter.h"
+#include "core/state/machine.h"
+#include "core/wal/disk.h"
+#include "core/wal/log.h"
+#include "core/wal/writer.h"
+
+namespace causeway::store {
+struct Options;
+}
+
+namespace causeway::node {
+
+struct QueueDeclaration {
+    std::string name;
+    std::uint64_t messages_max = 0;  // 0: the set's default
+    std::uint64_t bytes_max = 0;
+    std::uint32_t visibility_timeout_s = 30;
+    std::uint32_t retention_s = 0;
+    std::uint32_t receive_count_max = 0;
+    std::string dead_letter;
+};
+
+struct NodeOptions {
+    std::string data_dir;
+    std::uint64_t random = 1;  // for a new node's identity and the election timeouts
+    wal::LogOptions log;
+    wal::WriterOptions writer;
+    StateLimits limits;
+    std::uint64_t store_cache_bytes = 32U << 20;
+    std::uint64_t store_write_buffer_bytes = 32U << 20;
+    // Publishes are refused while less than this is free on the data directory's file system.
+    std::uint64_t disk_reserve_bytes = 256U << 20;
+    // The log is compacted below what the store has flushed; a flush is due after so much of
+    // either.
+    std::uint64_t flush_bytes = 256U << 20;
+    std::uint32_t flush_interval_s = 60;
+    // What the log's files are kept on; null: the real disk. For crash tests.
+    wal::Disk* disk = nullptr;
+    bool store_write_behind = false;
+    bool store_sync_is_noop = false;
+};
+
+// A disk failed or lies: nothing can be trusted any more. Called on any thread; must end the
+// process.
+using Fatal = std::function<void(const std::string& line)>;
+
+struct NodeStatus {
+    bool serving = false;
+    bool disk_low = false;
+    std::uint64_t term = 0;
+    std::uint64_t commit_index = 0;
+    std::uint64_t applied_index = 0;
+    std::uint64_t compacted_index = 0;
+    std::uint64_t commands = 0;
+    std::uint64_t publishes = 0;
+    std::uint64_t unlogged = 0;
+    std::uint64_t unlogged_dropped = 0;
+    std::uint64_t refused_disk = 0;
+    wal::WriterStatus log;
+    state::Statistics state;
+};
+
+class Node {
+public:
+    // Effect: recovers log and store and starts the threads. Errors: one line that says what to do.
+    // `clock`, `router` and what `options` points to must outlive the node.
+    static Result<std::unique_ptr<Node>> open(NodeOptions options, Clock& clock, Router& router,
+                                              Fatal fatal);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    // Effect: what was submitted is committed and applied (bounded by 3 s), the store is flushed,
+    // the threads end. Links and loops must still exist. Any thread but the node's own.
+    void stop();
+
+    // A gateway loop's way in. Call on that loop's thread, or before it runs; the result must be
+    // destroyed after stop().
+    std::unique_ptr<Submitter> link(io::Loop& loop, SubmitterEvents& events);
+
+    // The sink loop's way in; same rules.
+    std::unique_ptr<Outbox> outbox(io::Loop& loop);
+
+    // Effect: the queues exist with these limits once the set serves; repeated whenever the rule
+    // set changes. Any thread.
+    void declare_queues(std::vector<QueueDeclaration> queues);
+
+    // Effect: `ready` is called on `loop` with the names of queues that got something to receive.
+    // One watcher. Before the first link, or on that loop.
+    void watch_queues(io::Loop& loop,
+                      absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
+
+    // Effect: `take` is called on `loop` with the status. Any thread.
+    void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
+
+    [[nodiscard]] std::uint64_t id() const;
+
+private:
+    class Core;
+    explicit Node(std::unique_ptr<Core> core);
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace causeway::node

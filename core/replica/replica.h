@@ -1,0 +1,115 @@
+// One replica of one set, on its core loop: the raft machine, the commands waiting to become an
+// entry, and the cursor into the write-ahead log. Everything that leaves the raft machine leaves
+// through drain(), one function, in order.
+//
+// No thread and no I/O of its own: it acts through ReplicaPorts, so that the node drives it with
+// real disks and the simulator with its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/tagged.h"
+#include "core/base/time.h"
+#include "core/raft/raft.h"
+#include "core/wal/types.h"
+
+namespace causeway::replica {
+
+class ReplicaPorts {
+public:
+    virtual ~ReplicaPorts() = default;
+    // Effect: appends to the shared write-ahead log; Replica::on_append_done(seq) when fsynced.
+    virtual void append(GroupId group, std::uint64_t seq, wal::Batch batch) = 0;
+    // Effect: applies the entries; Replica::on_applied when done.
+    virtual void apply(GroupId group, std::vector<raft::Entry> entries) = 0;
+    // Effect: sends to a peer's replica of the same group. May be lost.
+    virtual void send(GroupId group, const raft::Message& message) = 0;
+    // The replica began or ceased to lead; `serving`: it takes commands.
+    virtual void on_role(GroupId group, bool serving) = 0;
+};
+
+struct ReplicaOptions {
+    GroupId group;
+    raft::Options raft;
+    // An entry is closed when it holds so much; until then it collects what arrives while an append
+    // is under way.
+    std::size_t entry_bytes_max = 256U << 10;
+    // Appends under way before further commands wait for the next entry.
+    std::uint32_t appends_max = 1;
+};
+
+class Replica {
+public:
+    Replica(const ReplicaOptions& options, const raft::Start& start, const raft::LogReader& reader,
+            ReplicaPorts& ports);
+
+    // Effect: stands for election at once (a group of one voter need not wait).
+    void campaign();
+    void tick();
+    void step(raft::Message message);
+
+    // Leader and past the empty entry of its term: commands are taken.
+    [[nodiscard]] bool serving() const { return serving_; }
+    // Commands wait to be proposed.
+    [[nodiscard]] bool has_waiting() const { return !entry_.empty() || !closed_.empty(); }
+
+    // Where the caller appends one framed command (append_frame), stamped with set time `now` if it
+    // is the first of an entry. Ask again for each command: a full entry is closed. Precondition:
+    // serving().
+    std::string& open_entry(SetMs now);
+
+    // Effect: proposes what waits if the window allows, then performs what raft asks for. Call once
+    // at the end of each loop turn in which anything happened.
+    void drain();
+
+    void on_append_done(std::uint64_t seq);
+    void on_applied(Index index);
+
+    // Effect: forgets entries up to `upto`, durably applied. Returns what the log must record.
+    std::optional<wal::Batch> compact(Index upto);
+
+    [[nodiscard]] raft::Status status() const { return raft_.status(); }
+    [[nodiscard]] Index applied() const { return applied_; }
+    // Effect: the set time to stamp into an entry. Starts at the wall clock, or where the set's
+    // time stood if that is later, and then advances by the boot clock: a clock set by hand moves
+    // nothing.
+    [[nodiscard]] SetMs stamp(MonoMs mono_ms, std::uint64_t wall_ms);
+    // The set's time as apply saw it.
+    void observe_time(SetMs time) { set_time_ = time > set_time_ ? time : set_time_; }
+
+private:
+    void propose_waiting();
+    void perform_ready();
+    void release_messages();
+    void update_role();
+
+    ReplicaOptions options_;
+    ReplicaPorts& ports_;
+    raft::Raft raft_;
+    raft::Ready ready_;
+    std::string entry_;                // being filled
+    std::vector<SharedBytes> closed_;  // full ones, oldest first
+    Index applied_;
+    SetMs set_time_ = 0;
+    SetMs stamp_base_ = 0;  // set time at stamp_mono_; 0: no stamp yet as this leader
+    MonoMs stamp_mono_ = 0;
+    std::uint64_t appended_seq_ = 0;  // handed to the log
+    std::uint64_t durable_seq_ = 0;   // fsynced
+    struct Held {
+        std::uint64_t seq;
+        raft::Message message;
+    };
+    std::vector<Held> held_;  // messages that wait for an fsync, in order of seq
+    bool serving_ = false;
+};
+
+// The hard state as the write-ahead log keeps it.
+std::string encode_hard_state(const raft::HardState& state);
+bool decode_hard_state(std::string_view in, raft::HardState& out);
+
+}  // namespace causeway::replica
