@@ -1,0 +1,146 @@
+#include <algorithm>
+#include <utility>
+
+#include "rules/engine/rule_reader.h"
+
+namespace causeway::rules {
+
+void Diagnostics::add(Diagnostic diagnostic) {
+    if (list_.size() < kDiagnosticsMax) {
+        list_.push_back(std::move(diagnostic));
+    }
+}
+
+FileReader::FileReader(const SourceFile& file, Diagnostics& diagnostics)
+    : file_(file), diagnostics_(diagnostics), lines_{0} {
+    for (std::uint32_t i = 0; i < file.text.size(); ++i) {
+        if (file.text[i] == '\n') {
+            lines_.push_back(i + 1);
+        }
+    }
+}
+
+Diagnostic FileReader::at(std::uint32_t offset, std::string message) const {
+    const auto next = std::upper_bound(lines_.begin(), lines_.end(), offset);
+    const std::uint32_t start = *(next - 1);
+    const std::string_view before = std::string_view(file_.text).substr(start, offset - start);
+    const auto characters = std::count_if(before.begin(), before.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+    });
+    return Diagnostic{file_.path, static_cast<std::uint32_t>(next - lines_.begin()),
+                      static_cast<std::uint32_t>(characters) + 1, std::move(message)};
+}
+
+void FileReader::report(std::uint32_t offset, std::string message) const {
+    diagnostics_.add(at(offset, std::move(message)));
+}
+
+void FileReader::check_keys(const JsonNode& object,
+                            std::initializer_list<std::string_view> allowed) const {
+    for (const JsonMember& member : object.members) {
+        if (std::find(allowed.begin(), allowed.end(), member.key) != allowed.end()) {
+            continue;
+        }
+        std::string message = "unknown key '" + member.key + "'; known here:";
+        for (const std::string_view key : allowed) {
+            message.append(" ").append(key);
+        }
+        report(member.key_offset, std::move(message));
+    }
+}
+
+bool FileReader::want(const JsonNode& node, JsonNode::Kind kind, std::string_view what) const {
+    if (node.is(kind)) {
+        return true;
+    }
+    report(node.offset, std::string(what) + " must be of type " + std::string(name(kind)) +
+                            ", found " + std::string(name(node.kind)));
+    return false;
+}
+
+namespace {
+
+std::string quoted(std::string_view key) { return "'" + std::string(key) + "'"; }
+
+}  // namespace
+
+std::string FileReader::string(const JsonNode& object, std::string_view key,
+                               std::string_view fallback) const {
+    const JsonNode* node = object.find(key);
+    return node != nullptr && want(*node, JsonNode::Kind::kString, quoted(key))
+               ? node->text
+               : std::string(fallback);
+}
+
+bool FileReader::boolean(const JsonNode& object, std::string_view key, bool fallback) const {
+    const JsonNode* node = object.find(key);
+    return node != nullptr && want(*node, JsonNode::Kind::kBoolean, quoted(key)) ? node->boolean
+                                                                                 : fallback;
+}
+
+std::int64_t FileReader::integer(const JsonNode& object, std::string_view key, Range range) const {
+    const JsonNode* node = object.find(key);
+    if (node == nullptr || !want(*node, JsonNode::Kind::kInteger, quoted(key))) {
+        return range.fallback;
+    }
+    if (node->integer < range.low || node->integer > range.high) {
+        report(node->offset, quoted(key) + " must be " + std::to_string(range.low) + " to " +
+                                 std::to_string(range.high));
+        return range.fallback;
+    }
+    return node->integer;
+}
+
+std::string FileReader::checked_identifier(const JsonNode& node, std::string_view key) const {
+    constexpr std::size_t kMax = 128;
+    if (!want(node, JsonNode::Kind::kString, quoted(key))) {
+        return {};
+    }
+    const bool good = !node.text.empty() && node.text.size() <= kMax &&
+                      node.text.find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+                          std::string::npos;
+    if (!good) {
+        report(node.offset, quoted(key) + " must be 1 to 128 letters, digits, '_', '.' or '-'");
+        return {};
+    }
+    return node.text;
+}
+
+std::string FileReader::identifier(const JsonNode& object, std::string_view key) const {
+    const JsonNode* node = object.find(key);
+    if (node == nullptr) {
+        report(object.offset, "the key " + quoted(key) + " is missing");
+        return {};
+    }
+    return checked_identifier(*node, key);
+}
+
+std::string FileReader::optional_identifier(const JsonNode& object, std::string_view key) const {
+    const JsonNode* node = object.find(key);
+    return node == nullptr ? std::string() : checked_identifier(*node, key);
+}
+
+bool valid_header_name(std::string_view name) {
+    return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+}
+
+bool settable_header(std::string_view name) {
+    std::string lower(name);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return valid_header_name(name) && lower != "host" && lower != "content-length" &&
+           lower != "transfer-encoding" && lower != "connection" && lower != "upgrade" &&
+           lower != "expect" && lower != "te" && lower != "trailer";
+}
+
+bool known_method(std::string_view method) {
+    return method == "POST" || method == "PUT" || method == "PATCH" || method == "GET" ||
+           method == "DELETE";
+}
+
+}  // namespace causeway::rules

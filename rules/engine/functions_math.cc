@@ -1,0 +1,136 @@
+// Mathematical functions. Decimals that are not finite are failures, as in the operators.
+#include <cmath>
+#include <limits>
+
+#include "rules/engine/functions.h"
+
+namespace causeway::rules {
+namespace {
+
+using Args = std::span<const Value>;
+
+template <double (*kRun)(double)>
+Value of_one(Machine& machine, Args args) {
+    const auto x = want_number(machine, args[0]);
+    return x ? finite(machine, kRun(*x)) : Value{};
+}
+
+template <double (*kRun)(double, double)>
+Value of_two(Machine& machine, Args args) {
+    const auto x = want_number(machine, args[0]);
+    const auto y = want_number(machine, args[1]);
+    return x && y ? finite(machine, kRun(*x, *y)) : Value{};
+}
+
+// A decimal that is whole becomes an integer: ceil, floor, round, trunc.
+template <double (*kRun)(double)>
+Value to_whole(Machine& machine, Args args) {
+    if (args[0].is(Type::kInteger)) {
+        return args[0];
+    }
+    const auto x = want_number(machine, args[0]);
+    if (!x) {
+        return {};
+    }
+    const double whole = kRun(*x);
+    if (!(whole >= -0x1p63 && whole < 0x1p63)) {
+        return machine.fail(FailReason::kArithmetic, "integer overflow");
+    }
+    return Value::integer(static_cast<std::int64_t>(whole));
+}
+
+Value absolute(Machine& machine, Args args) {
+    if (!args[0].is(Type::kInteger)) {
+        const auto x = want_number(machine, args[0]);
+        return x ? Value::decimal(std::fabs(*x)) : Value{};
+    }
+    const std::int64_t i = args[0].as_integer();
+    if (i == std::numeric_limits<std::int64_t>::min()) {
+        return machine.fail(FailReason::kArithmetic, "integer overflow");
+    }
+    return Value::integer(i < 0 ? -i : i);
+}
+
+Value sign(Machine& machine, Args args) {
+    const auto x = want_number(machine, args[0]);
+    return x ? Value::integer(*x > 0 ? 1 : (*x < 0 ? -1 : 0)) : Value{};
+}
+
+Value mod(Machine& machine, Args args) {
+    const auto a = want_integer(machine, args[0]);
+    const auto b = want_integer(machine, args[1]);
+    if (!a || !b) {
+        return {};
+    }
+    if (*b == 0) {
+        return machine.fail(FailReason::kArithmetic, "division by zero");
+    }
+    return Value::integer(*b == -1 ? 0 : *a % *b);
+}
+
+// round(x, places) stays a decimal.
+Value round(Machine& machine, Args args) {
+    if (args.size() == 1) {
+        return to_whole<std::round>(machine, args);
+    }
+    const auto x = want_number(machine, args[0]);
+    const auto places = want_integer(machine, args[1]);
+    if (!x || !places) {
+        return {};
+    }
+    if (*places < 0 || *places > 15) {
+        return machine.fail(FailReason::kType, "round() takes 0 to 15 places");
+    }
+    const double scale = std::pow(10.0, static_cast<double>(*places));
+    const double scaled = *x * scale;
+    return Value::decimal(std::isfinite(scaled) ? std::round(scaled) / scale : *x);
+}
+
+// In [0, 1).
+Value random(Machine& machine, Args) { return Value::decimal(machine.context().random.unit()); }
+
+template <bool kLess>
+Value extreme(Machine& machine, Args args) {
+    Value best = args[0];
+    for (const Value& arg : args) {
+        if (!want_number(machine, arg)) {
+            return {};
+        }
+        const bool better = kLess ? order(arg, best) < 0 : order(arg, best) > 0;
+        best = better ? arg : best;
+    }
+    return best;
+}
+
+constexpr FunctionSpec kFunctions[] = {
+    {"abs", 1, 1, absolute},
+    {"ceil", 1, 1, to_whole<std::ceil>},
+    {"floor", 1, 1, to_whole<std::floor>},
+    {"trunc", 1, 1, to_whole<std::trunc>},
+    {"round", 1, 2, round},
+    {"sign", 1, 1, sign},
+    {"mod", 2, 2, mod},
+    {"fmod", 2, 2, of_two<std::fmod>},
+    {"remainder", 2, 2, of_two<std::fmod>},
+    {"power", 2, 2, of_two<std::pow>},
+    {"sqrt", 1, 1, of_one<std::sqrt>},
+    {"exp", 1, 1, of_one<std::exp>},
+    {"ln", 1, 1, of_one<std::log>},
+    {"log", 1, 1, of_one<std::log>},
+    {"log2", 1, 1, of_one<std::log2>},
+    {"log10", 1, 1, of_one<std::log10>},
+    {"sin", 1, 1, of_one<std::sin>},
+    {"cos", 1, 1, of_one<std::cos>},
+    {"tan", 1, 1, of_one<std::tan>},
+    {"atan2", 2, 2, of_two<std::atan2>},
+    {"least", 1, kArgsMax, extreme<true>},
+    {"greatest", 1, kArgsMax, extreme<false>},
+    {"random", 0, 0, random},
+    {"rand", 0, 0, random},
+};
+
+}  // namespace
+
+std::span<const FunctionSpec> math_functions() { return kFunctions; }
+
+}  // namespace causeway::rules

@@ -1,0 +1,88 @@
+// Functions that read the message itself, whatever the SELECT's aliases are, and unique ids.
+#include <array>
+#include <cstdio>
+
+#include "rules/engine/functions.h"
+
+namespace causeway::rules {
+namespace {
+
+using Args = std::span<const Value>;
+
+template <Field kField>
+Value field(Machine& machine, Args) {
+    return machine.field(kField, {});
+}
+
+// topic(): all of it; topic(n): level n, from 1, negative from the end; undefined when there is
+// none.
+Value topic(Machine& machine, Args args) {
+    const std::string_view topic = machine.message().topic;
+    if (args.empty()) {
+        return Value::string(topic);
+    }
+    const auto wanted = want_integer(machine, args[0]);
+    if (!wanted || *wanted == 0) {
+        return {};
+    }
+    std::int64_t n = *wanted;
+    if (n < 0) {
+        std::int64_t levels = 1;
+        for (const char c : topic) {
+            levels += c == '/' ? 1 : 0;
+        }
+        n = levels + 1 + n;
+    }
+    std::size_t at = 0;
+    while (n > 1 && at != std::string_view::npos) {
+        at = topic.find('/', at);
+        at = at == std::string_view::npos ? at : at + 1;
+        --n;
+    }
+    if (n < 1 || at == std::string_view::npos) {
+        return {};
+    }
+    return Value::string(topic.substr(at, topic.find('/', at) - at));
+}
+
+Value trace_id(Machine& machine, Args) { return Value::string(machine.message().trace_id); }
+
+// RFC 9562 version 4, from the context's random numbers.
+template <bool kHyphens>
+Value uuid(Machine& machine, Args) {
+    Random& random = machine.context().random;
+    const std::uint64_t high = (random.next() & ~0xF000ULL) | 0x4000ULL;
+    const std::uint64_t low = (random.next() >> 2) | 0x8000'0000'0000'0000ULL;
+    std::array<char, 40> text{};
+    const int size = std::snprintf(
+        text.data(), text.size(),
+        kHyphens ? "%08llx-%04llx-%04llx-%04llx-%012llx" : "%08llx%04llx%04llx%04llx%012llx",
+        static_cast<unsigned long long>(high >> 32),
+        static_cast<unsigned long long>(high >> 16 & 0xFFFF),
+        static_cast<unsigned long long>(high & 0xFFFF), static_cast<unsigned long long>(low >> 48),
+        static_cast<unsigned long long>(low & 0xFFFF'FFFF'FFFFULL));
+    return machine.new_string({text.data(), static_cast<std::size_t>(size)});
+}
+
+constexpr FunctionSpec kFunctions[] = {
+    {"topic", 0, 1, topic},
+    {"clientid", 0, 0, field<Field::kClientid>},
+    {"username", 0, 0, field<Field::kUsername>},
+    {"qos", 0, 0, field<Field::kQos>},
+    {"payload", 0, 0, field<Field::kPayload>},
+    {"timestamp", 0, 0, field<Field::kTimestamp>},
+    {"msgid", 0, 0, field<Field::kId>},
+    {"peerhost", 0, 0, field<Field::kPeerhost>},
+    {"clientip", 0, 0, field<Field::kPeerhost>},
+    {"retain", 0, 0, field<Field::kRetain>},
+    {"traceid", 0, 0, trace_id},
+    {"uuid_v4", 0, 0, uuid<true>},
+    {"newuuid", 0, 0, uuid<true>},
+    {"uuid_v4_no_hyphen", 0, 0, uuid<false>},
+};
+
+}  // namespace
+
+std::span<const FunctionSpec> message_functions() { return kFunctions; }
+
+}  // namespace causeway::rules

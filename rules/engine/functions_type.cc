@@ -1,0 +1,240 @@
+// Conversions, tests of types, choices between values, and parts of arrays and objects.
+#include <charconv>
+#include <cmath>
+
+#include "core/message/topic.h"
+#include "rules/engine/functions.h"
+
+namespace causeway::rules {
+namespace {
+
+using Args = std::span<const Value>;
+
+constexpr std::size_t kTextMax = 1024 * 1024;
+
+Value str(Machine& machine, Args args) {
+    const Value& value = args[0];
+    if (value.is(Type::kString)) {
+        return value;
+    }
+    if (value.is(Type::kBytes)) {
+        return valid_utf8(value.text())
+                   ? Value::string(value.text())
+                   : machine.fail(FailReason::kType, "the bytes are not UTF-8");
+    }
+    std::string& out = machine.scratch();
+    if (!append_text(value, kTextMax, out)) {
+        return machine.fail(FailReason::kBudget, "the text is too long");
+    }
+    return machine.new_string(out);
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+template <typename T>
+std::optional<T> number_in(std::string_view text) {
+    text = trimmed(text);
+    T value{};
+    const char* end = text.data() + text.size();
+    const auto result = std::from_chars(text.data(), end, value);
+    if (text.empty() || result.ec != std::errc{} || result.ptr != end) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<double> decimal_in(std::string_view text) {
+    const auto value = number_in<double>(text);
+    return value && std::isfinite(*value) ? value : std::nullopt;
+}
+
+// A decimal loses its fraction; a text must be a number; a boolean is 0 or 1.
+Value to_integer(Machine& machine, Args args) {
+    const Value& value = args[0];
+    double decimal = 0;
+    if (value.is(Type::kInteger)) {
+        return value;
+    }
+    if (value.is(Type::kBoolean)) {
+        return Value::integer(value.as_boolean() ? 1 : 0);
+    }
+    if (value.text_like()) {
+        if (const auto integer = number_in<std::int64_t>(value.text())) {
+            return Value::integer(*integer);
+        }
+        const auto parsed = decimal_in(value.text());
+        if (!parsed) {
+            return machine.fail(FailReason::kType, "the text is not a number");
+        }
+        decimal = *parsed;
+    } else if (value.is(Type::kDecimal)) {
+        decimal = value.as_decimal();
+    } else {
+        return machine.fail_type("a number or a text", value);
+    }
+    if (!(decimal >= -0x1p63 && decimal < 0x1p63)) {
+        return machine.fail(FailReason::kArithmetic, "integer overflow");
+    }
+    return Value::integer(static_cast<std::int64_t>(decimal));
+}
+
+Value to_decimal(Machine& machine, Args args) {
+    const Value& value = args[0];
+    if (value.number()) {
+        return Value::decimal(value.as_decimal());
+    }
+    if (!value.text_like()) {
+        return machine.fail_type("a number or a text", value);
+    }
+    const auto parsed = decimal_in(value.text());
+    return parsed ? Value::decimal(*parsed)
+                  : machine.fail(FailReason::kType, "the text is not a number");
+}
+
+Value to_boolean(Machine& machine, Args args) {
+    const Value& value = args[0];
+    if (value.is(Type::kBoolean)) {
+        return value;
+    }
+    if (value.is(Type::kInteger) && (value.as_integer() == 0 || value.as_integer() == 1)) {
+        return Value::boolean(value.as_integer() == 1);
+    }
+    if (value.text_like() && (value.text() == "true" || value.text() == "false")) {
+        return Value::boolean(value.text() == "true");
+    }
+    return machine.fail(FailReason::kType, "a boolean, 0, 1, 'true' or 'false' is needed");
+}
+
+template <bool (*kTest)(const Value&)>
+Value test(Machine&, Args args) {
+    return Value::boolean(kTest(args[0]));
+}
+bool is_absent(const Value& v) { return v.absent(); }
+bool is_present(const Value& v) { return !v.absent(); }
+bool is_number(const Value& v) { return v.number(); }
+template <Type kType>
+bool is_type(const Value& v) {
+    return v.is(kType);
+}
+
+Value is_empty(Machine& machine, Args args) {
+    const Value& value = args[0];
+    switch (value.type()) {
+        case Type::kString:
+        case Type::kBytes:
+            return Value::boolean(value.text().empty());
+        case Type::kArray:
+            return Value::boolean(value.items().empty());
+        case Type::kObject:
+            return Value::boolean(value.members().empty());
+        default:
+            return machine.fail_type("a text, an array or an object", value);
+    }
+}
+
+// The first argument that is neither undefined nor null; else the last one.
+Value coalesce(Machine&, Args args) {
+    for (const Value& arg : args) {
+        if (!arg.absent()) {
+            return arg;
+        }
+    }
+    return args.back();
+}
+
+// get(x, key) or get(x, index): AWS's index, from 0.
+Value get(Machine& machine, Args args) {
+    if (args[1].is(Type::kInteger)) {
+        const std::int64_t index = args[1].as_integer();
+        return index < 0 || index > 0xFFFF'FFFF ? Value{} : args[0].element(index + 1);
+    }
+    const std::string_view key = want_text(machine, args[1]);
+    return machine.failed() ? Value{} : args[0].member(key);
+}
+
+// nth(n, array): EMQX's index, from 1.
+Value nth(Machine& machine, Args args) {
+    const auto n = want_integer(machine, args[0]);
+    return n ? args[1].element(*n) : Value{};
+}
+template <std::int64_t kIndex>
+Value end_of(Machine& machine, Args args) {
+    return args[0].is(Type::kArray) ? args[0].element(kIndex)
+                                    : machine.fail_type("an array", args[0]);
+}
+
+Value contains(Machine& machine, Args args) {
+    if (!args[1].is(Type::kArray)) {
+        return machine.fail_type("an array", args[1]);
+    }
+    const std::uint64_t cost = 1 + comparison_cost(args[0]);
+    for (const Value& item : args[1].items()) {
+        if (equal(args[0], item)) {
+            return Value::boolean(true);
+        }
+        if (!machine.charge(cost)) {
+            return {};
+        }
+    }
+    return Value::boolean(false);
+}
+
+template <bool kKeys>
+Value map_parts(Machine& machine, Args args) {
+    if (!args[0].is(Type::kObject)) {
+        return machine.fail_type("an object", args[0]);
+    }
+    const auto members = args[0].members();
+    Value* items = machine.arena().make<Value>(members.size());
+    if (items == nullptr || !machine.charge(members.size())) {
+        return machine.fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        items[i] = kKeys ? Value::string(members[i].key) : members[i].value;
+    }
+    return Value::array({items, members.size()});
+}
+
+constexpr FunctionSpec kFunctions[] = {
+    {"str", 1, 1, str},
+    {"int", 1, 1, to_integer},
+    {"float", 1, 1, to_decimal},
+    {"bool", 1, 1, to_boolean},
+    {"is_null", 1, 1, test<is_absent>, Absent::kSeen},
+    {"is_not_null", 1, 1, test<is_present>, Absent::kSeen},
+    {"isnull", 1, 1, test<is_type<Type::kNull>>, Absent::kSeen},
+    {"is_undefined", 1, 1, test<is_type<Type::kUndefined>>, Absent::kSeen},
+    {"isundefined", 1, 1, test<is_type<Type::kUndefined>>, Absent::kSeen},
+    {"is_str", 1, 1, test<is_type<Type::kString>>, Absent::kSeen},
+    {"is_bytes", 1, 1, test<is_type<Type::kBytes>>, Absent::kSeen},
+    {"is_bool", 1, 1, test<is_type<Type::kBoolean>>, Absent::kSeen},
+    {"is_int", 1, 1, test<is_type<Type::kInteger>>, Absent::kSeen},
+    {"is_float", 1, 1, test<is_type<Type::kDecimal>>, Absent::kSeen},
+    {"is_num", 1, 1, test<is_number>, Absent::kSeen},
+    {"is_map", 1, 1, test<is_type<Type::kObject>>, Absent::kSeen},
+    {"is_array", 1, 1, test<is_type<Type::kArray>>, Absent::kSeen},
+    {"is_empty", 1, 1, is_empty},
+    {"coalesce", 1, kArgsMax, coalesce, Absent::kSeen},
+    {"nvl", 2, 2, coalesce, Absent::kSeen},
+    {"get", 2, 2, get},
+    {"nth", 2, 2, nth},
+    {"first", 1, 1, end_of<1>},
+    {"last", 1, 1, end_of<-1>},
+    {"contains", 2, 2, contains},
+    {"map_keys", 1, 1, map_parts<true>},
+    {"map_values", 1, 1, map_parts<false>},
+};
+
+}  // namespace
+
+std::span<const FunctionSpec> type_functions() { return kFunctions; }
+
+}  // namespace causeway::rules

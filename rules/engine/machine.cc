@@ -1,0 +1,385 @@
+#include "rules/engine/machine.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/base/check.h"
+#include "rules/engine/functions.h"
+
+namespace causeway::rules {
+
+Machine::Machine(const MachineLimits& limits)
+    : limits_(limits),
+      arena_(limits.scratch_bytes),
+      document_(limits.payload_bytes_as_json, limits.payload_depth) {}
+
+void Machine::begin_message(const MessageView& message, const EvalContext& context) {
+    message_ = &message;
+    context_ = &context;
+    document_.set(message.payload);
+}
+
+void Machine::begin_rule(const Program& program) {
+    program_ = &program;
+    arena_.reset();
+    slots_.assign(program.slots.size(), Slot{});
+    rule_steps_left_ = limits_.steps_per_rule;
+    failed_ = false;
+    saw_no_json_ = false;
+}
+
+bool Machine::where() {
+    if (!program_->where) {
+        return true;
+    }
+    const Value value = evaluate(*program_->where);
+    if (!value.absent() && !value.is(Type::kBoolean)) {
+        fail(FailReason::kType,
+             "WHERE is of type " + std::string(name(value.type())) + ", it must be a boolean");
+    }
+    return value.is_true();
+}
+
+Value Machine::fail(FailReason reason, std::string message) {
+    if (!failed_) {
+        failed_ = true;
+        reason_ = reason;
+        error_ = std::move(message);
+        error_offset_ = current_offset_;
+    }
+    return {};
+}
+
+Value Machine::fail_type(std::string_view wanted, const Value& found) {
+    if (failed_) {
+        return {};
+    }
+    return fail(FailReason::kType,
+                std::string(wanted) + " is needed, found " + std::string(name(found.type())));
+}
+
+std::string& Machine::scratch() {
+    scratch_.clear();
+    return scratch_;
+}
+
+bool Machine::charge(std::uint64_t steps) {
+    if (steps > rule_steps_left_ || steps > steps_left_) {
+        rule_steps_left_ = 0;
+        fail(FailReason::kBudget, "the evaluation took too many steps");
+        return false;
+    }
+    rule_steps_left_ -= steps;
+    steps_left_ -= steps;
+    return true;
+}
+
+Value Machine::new_string(std::string_view text) {
+    const std::string_view copy = arena_.copy(text);
+    if (copy.data() == nullptr || !charge_bytes(text.size())) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    return Value::string(copy);
+}
+
+Value Machine::new_bytes(std::string_view bytes) {
+    const Value value = new_string(bytes);
+    return value.undefined() ? value : Value::bytes(value.text());
+}
+
+Value Machine::new_array(std::span<const Value> items) {
+    Value* copy = arena_.make<Value>(items.size());
+    if (copy == nullptr || !charge(items.size())) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    std::copy(items.begin(), items.end(), copy);
+    return Value::array({copy, items.size()});
+}
+
+const re2::RE2& Machine::pattern(const Value& index) const {
+    return *program_->patterns[static_cast<std::size_t>(index.as_integer())];
+}
+
+// --- fields
+
+Value Machine::field(Field field, std::span<const sql::Segment> path) {
+    if (field == Field::kPayload) {
+        return payload(path);
+    }
+    if (field == Field::kUserProperties) {
+        return user_properties(path);
+    }
+    return path.empty() ? scalar_field(field) : Value{};
+}
+
+Value Machine::payload(std::span<const sql::Segment> path) {
+    if (!charge(1 + message_->payload.size() / 8192)) {
+        return {};
+    }
+    if (!document_.is_json()) {
+        saw_no_json_ = saw_no_json_ || !path.empty();
+        return path.empty() ? Value::bytes(message_->payload) : Value{};
+    }
+    const auto value = document_.at(path, arena_);
+    return value ? *value : fail(FailReason::kBudget, "the evaluation took too much memory");
+}
+
+Value Machine::user_properties(std::span<const sql::Segment> path) {
+    const auto given = message_->user_properties;
+    if (!charge(given.size())) {
+        return {};
+    }
+    if (path.size() == 1 && path[0].kind == sql::Segment::Kind::kName) {
+        for (std::size_t i = given.size(); i-- > 0;) {
+            if (given[i].name == path[0].name) {
+                return Value::string(given[i].value);
+            }
+        }
+        return {};
+    }
+    // A name may be given more than once; the last one counts.
+    Member* members = arena_.make<Member>(given.size());
+    if (members == nullptr || !charge(given.size() * given.size() / 16)) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    std::size_t count = 0;
+    for (const UserProperty& property : given) {
+        Member* const end = members + count;
+        Member* const at = std::find_if(
+            members, end, [&](const Member& member) { return member.key == property.name; });
+        *at = Member{property.name, Value::string(property.value)};
+        count += at == end ? 1 : 0;
+    }
+    return walk(Value::object({members, count}), path);
+}
+
+namespace {
+
+Value optional_string(const std::optional<std::string_view>& text) {
+    return text ? Value::string(*text) : Value{};
+}
+
+Value unsigned_integer(std::uint64_t value) {
+    return Value::integer(static_cast<std::int64_t>(value & 0x7FFF'FFFF'FFFF'FFFFU));
+}
+
+}  // namespace
+
+Value Machine::scalar_field(Field field) {
+    const MessageView& m = *message_;
+    switch (field) {
+        case Field::kId:
+            return Value::string(m.id);
+        case Field::kClientid:
+            return Value::string(m.clientid);
+        case Field::kUsername:
+            return optional_string(m.username);
+        case Field::kProduct:
+            return optional_string(m.product);
+        case Field::kDevice:
+            return optional_string(m.device);
+        case Field::kTopic:
+            return Value::string(m.topic);
+        case Field::kQos:
+            return Value::integer(m.qos);
+        case Field::kRetain:
+            return Value::boolean(m.retain);
+        case Field::kDup:
+            return Value::boolean(m.dup);
+        case Field::kTimestamp:
+            return unsigned_integer(m.timestamp_ms);
+        case Field::kReceivedAt:
+            return unsigned_integer(m.received_at_ms);
+        case Field::kPeerhost:
+            return optional_string(m.peerhost);
+        case Field::kNode:
+            return Value::string(m.node);
+        case Field::kContentType:
+            return optional_string(m.content_type);
+        case Field::kResponseTopic:
+            return optional_string(m.response_topic);
+        case Field::kCorrelationData:
+            return m.correlation_data ? Value::bytes(*m.correlation_data) : Value{};
+        case Field::kMessageExpiry:
+            return m.message_expiry_s ? Value::integer(*m.message_expiry_s) : Value{};
+        case Field::kSessionEpoch:
+            return unsigned_integer(m.session_epoch);
+        case Field::kPayload:
+        case Field::kUserProperties:
+            break;
+    }
+    return {};
+}
+
+// --- output
+
+Value Machine::slot(std::uint32_t index) {
+    if (!slots_[index].set) {
+        slots_[index].value = evaluate(program_->slots[index]);
+        slots_[index].set = true;
+    }
+    return slots_[index].value;
+}
+
+Value Machine::output() {
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+        slot(i);
+    }
+    if (failed_) {
+        return {};
+    }
+    return program_->value ? slot(0) : output_node(0);
+}
+
+Value Machine::output_node(std::uint32_t index) {
+    const OutputNode& shape = program_->output[index];
+    Value base;
+    if (shape.slot) {
+        return slot(*shape.slot);
+    }
+    if (shape.field) {
+        base = field(*shape.field, {});
+        if (shape.children.empty()) {
+            return base;
+        }
+    }
+    return overlay(shape, base);
+}
+
+// Lays the children over `base`. With none of them defined and no base, the node is left out.
+Value Machine::overlay(const OutputNode& shape, const Value& base) {
+    const std::span<const Member> below =
+        base.is(Type::kObject) ? base.members() : std::span<const Member>{};
+    Member* members = arena_.make<Member>(below.size() + shape.children.size());
+    if (members == nullptr || !charge(below.size() + shape.children.size())) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    std::copy(below.begin(), below.end(), members);
+    std::size_t count = below.size();
+    for (const std::uint32_t child : shape.children) {
+        const Value value = output_node(child);
+        if (value.undefined()) {
+            continue;
+        }
+        const std::string_view key = program_->output[child].name;
+        Member* const end = members + count;
+        Member* const at =
+            below.empty() ? end : std::find_if(members, end, [&](const Member& member) {
+                return member.key == key;
+            });
+        *at = Member{key, value};
+        count += at == end ? 1 : 0;
+    }
+    const bool root = &shape == program_->output.data();
+    return count == 0 && !root && !base.is(Type::kObject) ? base : Value::object({members, count});
+}
+
+// --- nodes
+
+Value Machine::evaluate(std::uint32_t index) {
+    if (failed_ || !charge(1)) {
+        return {};
+    }
+    const Node& node = program_->nodes[index];
+    const std::uint32_t outer = std::exchange(current_offset_, node.offset);
+    const Value value = dispatch(node);
+    current_offset_ = outer;
+    return failed_ ? Value{} : value;
+}
+
+Value Machine::dispatch(const Node& node) {
+    switch (node.op) {
+        case Op::kConstant:
+            return program_->constants[node.first];
+        case Op::kField:
+            return field(node.field, path(node));
+        case Op::kSlot:
+            return walk(slot(node.first), path(node));
+        case Op::kAccess:
+            return walk(evaluate(operands(node)[0]), path(node));
+        case Op::kCall:
+            return call(node);
+        case Op::kNegate:
+            return negate(evaluate(operands(node)[0]));
+        case Op::kNot:
+            return negation(evaluate(operands(node)[0]));
+        case Op::kAnd:
+        case Op::kOr:
+            return connective(node);
+        case Op::kBinary:
+            return binary(node);
+        case Op::kIn:
+            return in(node);
+        case Op::kBetween:
+            return between(node);
+        case Op::kLike:
+            return like(node);
+        case Op::kIsNull:
+            return Value::boolean(evaluate(operands(node)[0]).is(Type::kNull) != node.negated);
+        case Op::kIsUndefined:
+            return Value::boolean(evaluate(operands(node)[0]).undefined() != node.negated);
+        case Op::kCase:
+            return case_searched(node);
+        case Op::kCaseOf:
+            return case_of(node);
+        case Op::kList:
+            return list(node);
+        case Op::kObject:
+            return object(node);
+    }
+    return {};
+}
+
+Value Machine::call(const Node& node) {
+    const FunctionSpec& spec = function_table()[node.extra];
+    CW_CHECK(node.count <= kArgsMax);
+    std::array<Value, kArgsMax> args;
+    bool has_null = false;
+    bool has_undefined = false;
+    for (std::uint32_t i = 0; i < node.count; ++i) {
+        args[i] = evaluate(operands(node)[i]);
+        has_null = has_null || args[i].is(Type::kNull);
+        has_undefined = has_undefined || args[i].undefined();
+    }
+    if (failed_) {
+        return {};
+    }
+    if (spec.absent == Absent::kPropagates && (has_null || has_undefined)) {
+        return has_undefined ? Value{} : Value::null();
+    }
+    return spec.run(*this, std::span<const Value>(args.data(), node.count));
+}
+
+Value Machine::list(const Node& node) {
+    Value* items = arena_.make<Value>(node.count);
+    if (items == nullptr) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    std::size_t count = 0;
+    for (const std::uint32_t operand : operands(node)) {
+        const Value value = evaluate(operand);
+        if (!value.undefined()) {
+            items[count++] = value;
+        }
+    }
+    return Value::array({items, count});
+}
+
+Value Machine::object(const Node& node) {
+    const auto pairs = operands(node);
+    Member* members = arena_.make<Member>(pairs.size() / 2);
+    if (members == nullptr) {
+        return fail(FailReason::kBudget, "the evaluation took too much memory");
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+        const Value value = evaluate(pairs[i + 1]);
+        if (!value.undefined()) {
+            members[count++] = Member{program_->constants[pairs[i]].text(), value};
+        }
+    }
+    return Value::object({members, count});
+}
+
+}  // namespace causeway::rules

@@ -1,0 +1,216 @@
+#include "rules/engine/rule_reader.h"
+
+#include <utility>
+
+#include "core/base/hash.h"
+#include "core/message/topic.h"
+#include "rules/sql/parser.h"
+#include "rules/sql/printer.h"
+
+namespace causeway::rules {
+namespace {
+
+constexpr std::size_t kTestsMax = 1000;
+constexpr std::int64_t kTimeMaxMs = 253'402'300'799'999;  // the year 9999
+constexpr std::int64_t kTestTimeMs = 1'700'000'000'000;
+
+// Where a byte of the SQL stands in the file.
+struct SqlPlace {
+    const FileReader& file;
+    const JsonNode& node;
+    void report(std::uint32_t offset, std::string message) const {
+        file.report(in_file(offset), std::move(message));
+    }
+    [[nodiscard]] std::uint32_t in_file(std::uint32_t offset) const {
+        return offset_in_file(file.text(), node, offset);
+    }
+};
+
+bool read_sql(const FileReader& file, const JsonNode& object, Rule& rule) {
+    const JsonNode* node = object.find("sql");
+    if (node == nullptr) {
+        file.report(object.offset, "the key 'sql' is missing");
+        return false;
+    }
+    if (!file.want(*node, JsonNode::Kind::kString, "'sql'")) {
+        return false;
+    }
+    const SqlPlace place{file, *node};
+    auto query = sql::parse(node->text);
+    if (!query) {
+        place.report(query.error().offset, "SQL: " + query.error().message);
+        return false;
+    }
+    bool good = true;
+    for (const sql::Source& source : query->sources) {
+        rule.source_where.push_back(file.at(place.in_file(source.offset)));
+        if (source.filter.starts_with("$events/")) {
+            place.report(source.offset, "SQL: events cannot be read yet");
+            good = false;
+        } else if (!valid_topic_filter(source.filter) || is_shared_filter(source.filter)) {
+            place.report(source.offset, "SQL: this is not a topic filter");
+            good = false;
+        }
+    }
+    auto program = compile_query(*query);
+    if (!program) {
+        place.report(program.error().offset, "SQL: " + program.error().message);
+        return false;
+    }
+    if (query->where) {
+        rule.condition_where = file.at(place.in_file(query->nodes[*query->where].offset));
+    }
+    rule.program = std::move(*program);
+    rule.query = std::move(*query);
+    return good;
+}
+
+// False: something was reported.
+bool read_actions(const FileReader& file, const JsonNode& object, std::string_view key,
+                  const Program* program, std::vector<Action>& out) {
+    const JsonNode* node = object.find(key);
+    if (node == nullptr) {
+        return true;
+    }
+    if (!file.want(*node, JsonNode::Kind::kArray, "'" + std::string(key) + "'")) {
+        return false;
+    }
+    if (node->items.size() > kActionsMax) {
+        file.report(node->offset, "more than " + std::to_string(kActionsMax) + " actions");
+        return false;
+    }
+    bool good = true;
+    for (const JsonNode& item : node->items) {
+        auto action = read_action(file, item, program);
+        good = good && action.has_value();
+        if (action) {
+            out.push_back(std::move(*action));
+        }
+    }
+    return good;
+}
+
+void read_tests(const FileReader& file, const JsonNode& object, Rule& rule) {
+    const JsonNode* node = object.find("tests");
+    if (node == nullptr || !file.want(*node, JsonNode::Kind::kArray, "'tests'")) {
+        return;
+    }
+    if (node->items.size() > kTestsMax) {
+        return file.report(node->offset, "more than " + std::to_string(kTestsMax) + " tests");
+    }
+    for (const JsonNode& item : node->items) {
+        if (auto test = read_test(file, item)) {
+            if (test->name.empty()) {
+                test->name = std::to_string(rule.tests.size() + 1);
+            }
+            rule.tests.push_back(std::move(*test));
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object) {
+    file.check_keys(object,
+                    {"id", "description", "enabled", "sql", "actions", "error_actions", "tests"});
+    Rule rule;
+    rule.id = file.identifier(object, "id");
+    rule.id_hash = hash64(rule.id);
+    rule.description = file.string(object, "description", "");
+    rule.enabled = file.boolean(object, "enabled", true);
+    rule.where = file.at(object.offset);
+    if (!read_sql(file, object, rule)) {
+        return std::nullopt;
+    }
+    // Templates are checked against the output, which takes a query that compiles.
+    const bool good = read_actions(file, object, "actions", &rule.program, rule.actions) &
+                      read_actions(file, object, "error_actions", nullptr, rule.error_actions);
+    read_tests(file, object, rule);
+    return good && !rule.id.empty() ? std::optional(std::move(rule)) : std::nullopt;
+}
+
+namespace {
+
+// JSON as it stands in the file; or the bytes of {"text": …} or {"base64": …} alone.
+bool read_payload(const FileReader& file, const JsonNode& node, std::string& out) {
+    const bool wrapped =
+        node.members.size() == 1 && node.members[0].value.is(JsonNode::Kind::kString);
+    if (wrapped && node.members[0].key == "text") {
+        out = node.members[0].value.text;
+        return true;
+    }
+    if (wrapped && node.members[0].key == "base64") {
+        if (decode_base64(node.members[0].value.text, out)) {
+            return true;
+        }
+        file.report(node.members[0].value.offset, "this is not base64");
+        return false;
+    }
+    out = file.text().substr(node.offset, node.end - node.offset);
+    return true;
+}
+
+void check_expectation(const FileReader& file, const JsonNode& node) {
+    if (!file.want(node, JsonNode::Kind::kObject, "an expectation")) {
+        return;
+    }
+    file.check_keys(node, {"action", "error", "name", "key", "delay_s", "topic", "qos", "retain",
+                           "user_properties", "sink", "path", "method", "headers", "body"});
+    const std::string action = file.string(node, "action", "");
+    if (action != "queue" && action != "republish" && action != "http") {
+        file.report(node.offset, "'action' must be queue, republish or http");
+    }
+    file.boolean(node, "error", false);
+}
+
+}  // namespace
+
+std::optional<TestCase> read_test(const FileReader& file, const JsonNode& node) {
+    if (!file.want(node, JsonNode::Kind::kObject, "a test")) {
+        return std::nullopt;
+    }
+    file.check_keys(node, {"name", "topic", "payload", "clientid", "username", "qos", "retain",
+                           "timestamp", "now", "user_properties", "expect"});
+    TestCase test;
+    test.where = file.at(node.offset);
+    test.name = file.string(node, "name", "");
+    test.topic = file.string(node, "topic", "");
+    test.clientid = file.string(node, "clientid", "test-client");
+    if (node.find("username") != nullptr) {
+        test.username = file.string(node, "username", "");
+    }
+    test.qos = static_cast<std::uint8_t>(file.integer(node, "qos", {0, 2, 0}));
+    test.retain = file.boolean(node, "retain", false);
+    test.timestamp_ms =
+        static_cast<std::uint64_t>(file.integer(node, "timestamp", {0, kTimeMaxMs, kTestTimeMs}));
+    test.now_ms =
+        static_cast<std::uint64_t>(file.integer(node, "now", {0, kTimeMaxMs, kTestTimeMs}));
+    if (!valid_topic_name(test.topic)) {
+        file.report(node.offset, "a test needs a 'topic' that is a topic name");
+        return std::nullopt;
+    }
+    const JsonNode* payload = node.find("payload");
+    if (payload != nullptr && !read_payload(file, *payload, test.payload)) {
+        return std::nullopt;
+    }
+    const JsonNode* properties = node.find("user_properties");
+    if (properties != nullptr &&
+        file.want(*properties, JsonNode::Kind::kObject, "'user_properties'")) {
+        for (const JsonMember& member : properties->members) {
+            test.user_properties.push_back({member.key, file.string(*properties, member.key, "")});
+        }
+    }
+    const JsonNode* expect = node.find("expect");
+    if (expect == nullptr || !expect->is(JsonNode::Kind::kArray)) {
+        file.report(expect == nullptr ? node.offset : expect->offset,
+                    "a test needs 'expect': the list of actions, [] for none");
+        return std::nullopt;
+    }
+    for (const JsonNode& item : expect->items) {
+        check_expectation(file, item);
+    }
+    test.expect = *expect;
+    return test;
+}
+
+}  // namespace causeway::rules

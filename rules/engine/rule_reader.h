@@ -1,0 +1,77 @@
+// Reads rule files into a RuleSetImpl, saying of everything that is wrong where it stands. Internal
+// to rules/engine. Source: docs/formats/rule-file.md.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/engine/json_text.h"
+#include "rules/engine/rule.h"
+#include "rules/engine/rule_set.h"
+
+namespace causeway::rules {
+
+// What is wrong, so far; at most kDiagnosticsMax are kept.
+class Diagnostics {
+public:
+    void add(Diagnostic diagnostic);
+    std::vector<Diagnostic> take() { return std::move(list_); }
+    [[nodiscard]] bool empty() const { return list_.empty(); }
+
+private:
+    std::vector<Diagnostic> list_;
+};
+
+// One file: positions, and typed access to the members of an object. A missing key gives the
+// default; a key of a wrong type or out of range is reported and gives the default too.
+class FileReader {
+public:
+    FileReader(const SourceFile& file, Diagnostics& diagnostics);
+
+    [[nodiscard]] Diagnostic at(std::uint32_t offset, std::string message = {}) const;
+    void report(std::uint32_t offset, std::string message) const;
+    [[nodiscard]] std::string_view text() const { return file_.text; }
+
+    // Reports every key that is not allowed.
+    void check_keys(const JsonNode& object, std::initializer_list<std::string_view> allowed) const;
+    // Reports when it is not of this kind.
+    bool want(const JsonNode& node, JsonNode::Kind kind, std::string_view what) const;
+    std::string string(const JsonNode& object, std::string_view key,
+                       std::string_view fallback) const;
+    bool boolean(const JsonNode& object, std::string_view key, bool fallback) const;
+    struct Range {
+        std::int64_t low = 0;
+        std::int64_t high = 0;
+        std::int64_t fallback = 0;
+    };
+    std::int64_t integer(const JsonNode& object, std::string_view key, Range range) const;
+    // A required id or queue name: 1 to 128 letters, digits and _ . -
+    std::string identifier(const JsonNode& object, std::string_view key) const;
+    std::string optional_identifier(const JsonNode& object, std::string_view key) const;
+
+private:
+    std::string checked_identifier(const JsonNode& node, std::string_view key) const;
+
+    const SourceFile& file_;
+    Diagnostics& diagnostics_;
+    std::vector<std::uint32_t> lines_;  // where each begins
+};
+
+[[nodiscard]] std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object);
+[[nodiscard]] std::optional<Action> read_action(const FileReader& file, const JsonNode& node,
+                                                const Program* program);
+[[nodiscard]] std::optional<TestCase> read_test(const FileReader& file, const JsonNode& node);
+[[nodiscard]] SinkConfig read_sink(const FileReader& file, const JsonNode& object);
+[[nodiscard]] QueueConfig read_queue(const FileReader& file, const JsonNode& object);
+
+// True for 1 or more characters that RFC 9110 allows in a field name.
+[[nodiscard]] bool valid_header_name(std::string_view name);
+// A header name that rules may set: not one that frames or routes the request.
+[[nodiscard]] bool settable_header(std::string_view name);
+[[nodiscard]] bool known_method(std::string_view method);
+
+}  // namespace causeway::rules
