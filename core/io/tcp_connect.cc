@@ -30,6 +30,12 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
         }
         stream->tls_ = std::move(*session);
     }
+    if (const int status = stream->bind_source(options.source_address); status != 0) {
+        stream->fail_later(
+            StreamEnd::kConnectFailed,
+            "cannot connect from " + options.source_address + ": " + uv_strerror(status));
+        return stream;
+    }
     auto request = std::make_unique<ConnectRequest>();
     request->stream = stream.get();
     request->resolve.data = request.get();
@@ -69,6 +75,19 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
         stream->fail_later(StreamEnd::kConnectFailed, uv_strerror(status));
     }
     return stream;
+}
+
+int TcpStream::bind_source(const std::string& address) {
+    if (address.empty()) {
+        return 0;
+    }
+    sockaddr_storage source{};
+    if (uv_ip4_addr(address.c_str(), 0, reinterpret_cast<sockaddr_in*>(&source)) != 0 &&
+        uv_ip6_addr(address.c_str(), 0, reinterpret_cast<sockaddr_in6*>(&source)) != 0) {
+        return UV_EINVAL;
+    }
+    return uv_tcp_bind(reinterpret_cast<uv_tcp_t*>(handle()),
+                       reinterpret_cast<const sockaddr*>(&source), 0);
 }
 
 void TcpStream::connect_to(const void* address) {

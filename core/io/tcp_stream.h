@@ -62,6 +62,7 @@ struct ConnectOptions {
     std::uint16_t port = 0;
     std::shared_ptr<ssl_ctx_st> tls;  // Client context; null: in the clear.
     std::string server_name;          // What the server's certificate must name; empty: `host`.
+    std::string source_address{};     // IPv4 or IPv6 address to connect from; empty: any.
 };
 
 class TcpStream {
@@ -127,6 +128,7 @@ private:
     void end(StreamEnd how, std::string_view why);
     void fail_later(StreamEnd how, std::string why);
     // tcp_connect.cc
+    int bind_source(const std::string& address);
     void connect_to(const void* address);
     void connected(int status);
     void abandon_connect();

@@ -9,6 +9,7 @@
 
 #include "core/io/clock.h"
 #include "core/io/mailbox.h"
+#include "core/io/precise_timer.h"
 #include "core/io/signals.h"
 #include "core/io/timer.h"
 #include "test/core/io/support.h"
@@ -217,6 +218,40 @@ TEST(Timer, ACallbackMayDestroyItsTimer) {
         fired = text.size() == 100;
     });
     timer->start(0);
+    EXPECT_TRUE(run_until(loop, [&] { return fired; }));
+}
+
+TEST(PreciseTimer, FiresOnceAndNotBeforeItsTime) {
+    Loop loop;
+    std::uint64_t fired_at = 0;
+    int fired = 0;
+    PreciseTimer timer(loop, [&] {
+        ++fired;
+        fired_at = PreciseTimer::now_ns();
+    });
+    const std::uint64_t due = PreciseTimer::now_ns() + 1'500'000;
+    timer.start_at(due + 1'000'000'000'000);
+    timer.start_at(due);  // Replaces it.
+    ASSERT_TRUE(run_until(loop, [&] { return fired > 0; }));
+    EXPECT_GE(fired_at, due);
+    timer.start_at(1);  // Long past.
+    ASSERT_TRUE(run_until(loop, [&] { return fired > 1; }));
+    timer.start_at(1);
+    timer.stop();
+    const std::uint64_t later = loop.now_ms() + 30;
+    ASSERT_TRUE(run_until(loop, [&] { return loop.now_ms() >= later; }));
+    EXPECT_EQ(fired, 2);
+}
+
+TEST(PreciseTimer, ACallbackMayDestroyItsTimer) {
+    Loop loop;
+    std::unique_ptr<PreciseTimer> timer;
+    bool fired = false;
+    timer = std::make_unique<PreciseTimer>(loop, [&, text = std::string(100, 'x')] {
+        timer.reset();
+        fired = text.size() == 100;
+    });
+    timer->start_at(1);
     EXPECT_TRUE(run_until(loop, [&] { return fired; }));
 }
 

@@ -243,6 +243,31 @@ TEST(TcpStream, NamesAreResolvedAndWrongOnesAreValues) {
     EXPECT_EQ(gone.ends, 0);
 }
 
+TEST(TcpStream, ConnectsFromTheAddressAskedFor) {
+    Loop loop;
+    std::string peer;
+    StreamPtr accepted;
+    auto listener = TcpListener::listen(loop, {}, [&](StreamPtr stream) {
+        peer = stream->peer_address();
+        accepted = std::move(stream);
+    });
+    ASSERT_TRUE(listener);
+    ConnectOptions options{"127.0.0.1", (*listener)->port(), nullptr, {}};
+    options.source_address = "127.9.8.7";
+    Recorder client;
+    client.stream = TcpStream::connect(loop, options, client);
+    ASSERT_TRUE(run_until(loop, [&] { return client.opened && !peer.empty(); }));
+    EXPECT_TRUE(peer.starts_with("127.9.8.7:")) << peer;
+    for (const char* bad : {"not an address", "192.0.2.1"}) {
+        options.source_address = bad;
+        Recorder lost;
+        lost.stream = TcpStream::connect(loop, options, lost);
+        ASSERT_TRUE(run_until(loop, [&] { return lost.ends == 1; }));
+        EXPECT_EQ(lost.end, StreamEnd::kConnectFailed);
+        EXPECT_TRUE(lost.why.starts_with(std::string("cannot connect from ") + bad)) << lost.why;
+    }
+}
+
 TEST(TcpListener, AddressInUseIsOneLine) {
     Loop loop;
     auto first = TcpListener::listen(loop, {}, [](StreamPtr) {});
