@@ -27,6 +27,8 @@ class Loop;
 class TcpStream;
 struct LoopState;
 
+inline constexpr std::size_t kWritableMarkBytes = 64 * 1024;
+
 enum class StreamEnd : std::uint8_t {
     kPeerClosed,     // The peer will send no more (FIN or close_notify); writing is still possible.
     kFailed,         // The socket failed, e.g. connection reset.
@@ -44,7 +46,9 @@ public:
     virtual void on_open(TcpStream& stream) = 0;
     // `bytes` (<= 64 KiB, plaintext) are valid until the call returns.
     virtual void on_bytes(TcpStream& stream, std::string_view bytes) = 0;
-    // Output that the socket did not take at once has now been taken; look at queued_bytes().
+    // Output that the socket did not take at once, or that was more than kWritableMarkBytes at a
+    // turn's end, has been taken. So an owner that stops at a queued_bytes() limit above that mark
+    // is called.
     virtual void on_writable(TcpStream& stream) = 0;
     // No more bytes will come. `why` is one line for the log. After any end but kPeerClosed nothing
     // can be written either; kPeerClosed may be followed by a kFailed of the writing side.

@@ -97,13 +97,18 @@ void TcpStream::flush_at_turn_end() {
         return;
     }
     const bool was_failed = failed_;
+    const bool much = queued_bytes() > kWritableMarkBytes;
     if (late_failure_ != nullptr) {
         const std::unique_ptr<Failure> failure = std::move(late_failure_);
         end(failure->end, failure->why);
     } else {
         flush();
     }
-    if (failed_ && !was_failed) {
+    const bool taken = much && !failed_ && owner_ != nullptr && queued_bytes() == 0;
+    if (taken) {
+        owner_->on_writable(*this);
+    }
+    if (taken || (failed_ && !was_failed)) {
         uv_async_send(&state_->wake);  // The owner may have work for the hooks now.
     }
 }

@@ -97,6 +97,25 @@ TEST(TcpStream, ASlowReaderPushesBackAndLosesNothing) {
     EXPECT_GE(pair.client.writable, 1);
 }
 
+// A reader so quick that the socket takes everything at once must not leave the writer waiting.
+TEST(TcpStream, AWriterThatStopsAtALimitIsAlwaysCalledBack) {
+    Loop loop;
+    Pair pair(loop);
+    ASSERT_TRUE(pair.open());
+    constexpr std::size_t kTotal = 40U << 20;
+    std::size_t sent = 0;
+    const SharedBytes chunk = SharedBytes::copy(std::string(10'000, 'x'));
+    const auto fill = [&](TcpStream& stream) {
+        while (sent < kTotal && stream.queued_bytes() <= kWritableMarkBytes) {
+            stream.write(chunk);
+            sent += chunk.size();
+        }
+    };
+    pair.client.on_room = fill;
+    fill(*pair.client.stream);
+    EXPECT_TRUE(run_until(loop, [&] { return pair.server.received.size() >= kTotal; }));
+}
+
 TEST(TcpStream, PausingWithinACallbackHolds) {
     Loop loop;
     Pair pair(loop);
