@@ -39,13 +39,13 @@ Result<> Node::Core::open() {
     if (auto opened = open_log(); !opened) {
         return opened;
     }
-    store::Options store_options;
+    store::StoreOptions store_options;
     store_options.write_buffer_bytes = options_.store_write_buffer_bytes;
     store_options.block_cache_bytes = options_.store_cache_bytes;
     store_options.fatal = fatal_;
 #if CAUSEWAY_FAULTS
     store_options.write_behind = options_.store_write_behind;
-    store_options.sync_is_noop = options_.store_sync_is_noop;
+    store_options.ignore_sync = options_.store_sync_is_noop;
 #endif
     auto store = store::Store::open(options_.data_dir + "/store", store_options);
     if (!store) {
@@ -208,6 +208,9 @@ void Node::Core::on_maintenance() {
 }
 
 void Node::Core::on_flushed(Index applied) {
+    if (!flushing_ || applied < flush_target_) {
+        return;
+    }
     flushing_ = false;
     // The machine drops its cache first, then the log forgets.
     if (auto batch = replica_->compact(std::min(applied, replica_->applied()))) {
@@ -382,7 +385,7 @@ void Node::Core::stop() {
     }
     apply_thread_.stop();
     if (store_) {
-        store_->flush();
+        (void)store_->flush();  // only saves replaying the log at the next start
     }
 }
 

@@ -134,6 +134,7 @@ private:
     bool serving_ = false;
     bool disk_low_ = false;
     bool flushing_ = false;
+    Index flush_target_;
     MonoMs flushed_at_ = 0;
     std::uint64_t logged_bytes_ = 0;  // since the last flush
     NodeStatus counts_;

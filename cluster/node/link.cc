@@ -11,7 +11,11 @@ Link::Link(io::Loop& loop, LinkId id, SubmitterEvents& events, Send send)
     : id_(id),
       events_(events),
       send_(std::move(send)),
-      mailbox_(loop, [this](std::vector<ToGateway>& messages) { receive(messages); }) {}
+      mailbox_(loop, [this](std::vector<ToGateway>& messages) { receive(messages); }),
+      ack_timer_(loop, [this] {
+          send_acks();
+          flush();
+      }) {}
 
 void Link::submit(std::string_view, std::string_view command, const CommandTag& tag) {
     CW_CHECK(stream_ != 0);
@@ -29,6 +33,33 @@ void Link::submit(std::string_view, std::string_view command, const CommandTag& 
     waiting_bytes_ += scratch_.size();
 }
 
+void Link::acknowledge(std::string_view, const AckRange& range, bool urgent) {
+    // Ranges of one session that follow each other are one.
+    const bool joins = !acks_.ranges.empty() && acks_.ranges.back().epoch == range.epoch &&
+                       acks_.ranges.back().last + 1 == range.first;
+    if (joins) {
+        acks_.ranges.back().last = range.last;
+    } else {
+        acks_.ranges.push_back(range);
+    }
+    acks_urgent_ = acks_urgent_ || urgent || acks_.ranges.size() >= kAckRanges;
+    if (!ack_timer_.active()) {
+        ack_timer_.start(kAckDelayMs);
+    }
+}
+
+void Link::send_acks() {
+    acks_urgent_ = false;
+    ack_timer_.stop();
+    if (stream_ == 0 || acks_.ranges.empty()) {
+        return;
+    }
+    std::string command;
+    encode(CommandHeader{}, acks_, command);
+    acks_.ranges.clear();
+    submit({}, command, CommandTag{});
+}
+
 void Link::submit_unlogged(std::string_view, const Publish& publish) {
     scratch_.clear();
     encode(CommandHeader{}, publish, scratch_);
@@ -42,6 +73,9 @@ bool Link::has_room() const {
 }
 
 void Link::flush() {
+    if (acks_urgent_) {
+        send_acks();
+    }
     blocked_ = blocked_ || !has_room();
     if (batch_.frames.empty() && batch_.unlogged.empty()) {
         return;
@@ -110,7 +144,9 @@ void Link::answer(const CommandResult& result) {
     const Waiting waiting = waiting_.front();
     waiting_.pop_front();
     waiting_bytes_ -= waiting.bytes;
-    events_.on_result(waiting.tag, result.code, result.detail);
+    if (waiting.tag.generation != 0) {
+        events_.on_result(waiting.tag, result.code, result.detail);
+    }
 }
 
 void Link::lose_stream() {
@@ -119,6 +155,7 @@ void Link::lose_stream() {
     waiting_bytes_ = 0;
     unlogged_bytes_ = 0;
     batch_ = {};
+    acks_.ranges.clear();
     events_.on_stream_lost();
     FromGateway hello;
     hello.link = id_;

@@ -14,6 +14,7 @@
 
 #include "cluster/node/messages.h"
 #include "core/io/mailbox.h"
+#include "core/io/timer.h"
 #include "core/message/submitter.h"
 
 namespace causeway::node {
@@ -25,6 +26,7 @@ public:
     Link(io::Loop& loop, LinkId id, SubmitterEvents& events, Send send);
 
     void submit(std::string_view key, std::string_view command, const CommandTag& tag) override;
+    void acknowledge(std::string_view client_id, const AckRange& range, bool urgent) override;
     void submit_unlogged(std::string_view key, const Publish& publish) override;
     [[nodiscard]] bool has_room() const override;
     [[nodiscard]] bool available() const override { return available_ && stream_ != 0; }
@@ -38,6 +40,8 @@ public:
     static constexpr std::size_t kWindowCommands = 4096;
     static constexpr std::size_t kWindowBytes = 4U << 20;
     static constexpr std::size_t kUnloggedBytes = 4U << 20;
+    static constexpr std::size_t kAckRanges = 256;
+    static constexpr std::uint64_t kAckDelayMs = 20;
 
 private:
     struct Waiting {
@@ -51,6 +55,7 @@ private:
     void take(StreamOutputs& outputs);
     void answer(const CommandResult& result);
     void lose_stream();
+    void send_acks();
 
     LinkId id_;
     SubmitterEvents& events_;
@@ -65,6 +70,9 @@ private:
     bool available_ = false;
     bool blocked_ = false;  // has_room() was false when last asked for
     FromGateway batch_;
+    Ack acks_;
+    bool acks_urgent_ = false;
+    io::Timer ack_timer_;
     std::string scratch_;
 };
 

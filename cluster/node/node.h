@@ -26,10 +26,6 @@
 #include "core/wal/log.h"
 #include "core/wal/writer.h"
 
-namespace causeway::store {
-struct Options;
-}
-
 namespace causeway::node {
 
 struct QueueDeclaration {

@@ -45,6 +45,11 @@ public:
     // `command` is an encoded command whose stream and seq are zero; they are filled in here.
     virtual void submit(std::string_view key, std::string_view command, const CommandTag& tag) = 0;
 
+    // Effect: notes that a client has acknowledged inbox items. Sent lazily, many sessions in one
+    // command: within 20 ms, or at the next flush() when `urgent` (the client's window is half used
+    // up) or 256 ranges wait.
+    virtual void acknowledge(std::string_view client_id, const AckRange& range, bool urgent) = 0;
+
     // Effect: queues a QoS 0 publish: no number, no log, no result.
     virtual void submit_unlogged(std::string_view key, const Publish& publish) = 0;
 

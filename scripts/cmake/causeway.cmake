@@ -34,3 +34,11 @@ function(causeway_fuzz name)
   target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(fuzz_${name} PRIVATE ${A_DEPS})
 endfunction()
+
+# causeway_interface(<name> HEADERS ... DEPS ...): a folder of headers only.
+function(causeway_interface name)
+  cmake_parse_arguments(A "" "" "HEADERS;DEPS" ${ARGN})
+  add_library(${name} INTERFACE)
+  target_sources(${name} INTERFACE FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${A_HEADERS})
+  target_link_libraries(${name} INTERFACE ${A_DEPS})
+endfunction()

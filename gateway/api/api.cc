@@ -1,0 +1,432 @@
+#include "gateway/api/api.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/strip.h>
+
+#include "core/message/body.h"
+#include "gateway/api/json_body.h"
+#include "gateway/api/metrics.h"
+
+namespace causeway::api {
+namespace {
+
+constexpr std::uint32_t kReceiveMax = 256;
+constexpr std::uint32_t kWaitMaxS = 30;
+constexpr std::uint32_t kVisibilityMaxS = 43'200;
+constexpr std::uint32_t kDelayMaxS = 7 * 86'400;
+constexpr std::size_t kQueueNameMax = 128;
+constexpr std::size_t kReceiptsMax = 1'000;
+
+bool valid_queue_name(std::string_view name) {
+    return !name.empty() && name.size() <= kQueueNameMax &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_' || c == '.';
+           });
+}
+
+std::optional<QueueReceipt> parse_receipt(std::string_view text) {
+    const std::size_t dot = text.find('.');
+    QueueReceipt receipt;
+    if (dot == std::string_view::npos || !absl::SimpleAtoi(text.substr(0, dot), &receipt.n) ||
+        !absl::SimpleAtoi(text.substr(dot + 1), &receipt.lease)) {
+        return std::nullopt;
+    }
+    return receipt;
+}
+
+io::HttpResponse refusal_of(ResultCode code) {
+    switch (code) {
+        case ResultCode::kQuotaExceeded:
+            return error(507, "quota exceeded: the queue or the disk is full");
+        case ResultCode::kNotFound:
+            return error(404, "no such queue");
+        default:
+            return error(503, "the core did not take the request: try again");
+    }
+}
+
+}  // namespace
+
+Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more)
+    : loop_(loop),
+      node_(node),
+      gateway_(gateway),
+      more_(std::move(more)),
+      poll_timer_(loop, [this] { on_poll_timer(); }) {
+    submitter_ = node.link(loop, *this);
+    hook_ = loop.at_turn_end([this] { submitter_->flush(); });
+    node.watch_queues(
+        loop, [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
+            if (alive.lock()) {
+                wake(queues);
+            }
+        });
+}
+
+Api::~Api() = default;
+
+Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options, node::Node& node,
+                                       net::Gateway& gateway, MoreMetrics more) {
+    std::unique_ptr<Api> api(new Api(loop, node, gateway, std::move(more)));
+    io::HttpServerOptions http;
+    http.host = options.host;
+    http.port = options.port;
+    http.limits.body_bytes_max = options.body_bytes_max;
+    auto server = io::HttpServer::listen(
+        loop, http,
+        [self = api.get()](io::HttpRequest request, io::HttpResponder responder, std::string_view) {
+            self->handle(std::move(request), std::move(responder));
+        });
+    if (!server) {
+        return tl::unexpected(server.error());
+    }
+    api->server_ = std::move(*server);
+    return api;
+}
+
+void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
+    std::string_view path = request.path;
+    const bool get = request.method == "GET";
+    if (path == "/healthz" || path == "/metrics" || path == "/v1/queues") {
+        if (!get) {
+            responder.respond(error(405, "use GET"));
+        } else if (path == "/healthz") {
+            health(std::move(responder));
+        } else if (path == "/metrics") {
+            metrics(std::move(responder));
+        } else {
+            list_queues(std::move(responder));
+        }
+        return;
+    }
+    constexpr std::string_view kQueues = "/v1/queues/";
+    if (absl::ConsumePrefix(&path, kQueues)) {
+        const std::size_t slash = path.find('/');
+        const std::string queue(path.substr(0, slash));
+        const std::string action(slash == std::string_view::npos ? "" : path.substr(slash + 1));
+        handle_queue(queue, action, request, std::move(responder));
+        return;
+    }
+    responder.respond(error(404, "no such resource; docs/api.md lists them"));
+}
+
+void Api::handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,
+                       io::HttpResponder responder) {
+    if (!valid_queue_name(queue)) {
+        responder.respond(error(400, "a queue name is 1 to 128 of A-Z a-z 0-9 - _ ."));
+        return;
+    }
+    if (action != "messages" && action != "receive" && action != "ack") {
+        responder.respond(error(404, "use messages, receive or ack behind the queue's name"));
+        return;
+    }
+    if (request.method != "POST") {
+        responder.respond(error(405, "use POST"));
+        return;
+    }
+    if (!accepts(responder)) {
+        return;
+    }
+    if (action == "messages") {
+        send(queue, request, std::move(responder));
+    } else if (action == "receive") {
+        receive(queue, request, std::move(responder));
+    } else {
+        acknowledge(queue, request, std::move(responder));
+    }
+}
+
+bool Api::accepts(io::HttpResponder& responder) {
+    if (submitter_->available() && submitter_->has_room()) {
+        return true;
+    }
+    io::HttpResponse busy = error(503, "the core has no leader or no room: try again");
+    busy.headers.emplace_back("Retry-After", "1");
+    responder.respond(std::move(busy));
+    return false;
+}
+
+std::uint64_t Api::add(Pending pending) {
+    const std::uint64_t id = next_id_++;
+    pending_.emplace(id, std::move(pending));
+    return id;
+}
+
+template <typename Command>
+void Api::submit(std::uint64_t id, const Command& command, const std::string& queue) {
+    scratch_.clear();
+    encode(CommandHeader{}, command, scratch_);
+    submitter_->submit(queue, scratch_, CommandTag{0, 1, id});
+}
+
+void Api::send(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder) {
+    const Body body = parse_body(request, {"payload", "encoding", "key", "delay_s"});
+    if (body.refusal) {
+        responder.respond(*body.refusal);
+        return;
+    }
+    const auto payload = payload_of(body.json);
+    const auto delay = number(body.json, "delay_s", 0, kDelayMaxS, 0);
+    const Json key = body.json.value("key", Json(""));
+    if (!payload || !delay || !key.is_string()) {
+        responder.respond(error(400,
+                                "payload must be a string (with encoding utf8 or base64), "
+                                "key a string, delay_s a whole number up to 604800"));
+        return;
+    }
+    QueueSend command;
+    command.queue = queue;
+    const std::string key_text = key.get<std::string>();
+    command.key = key_text;
+    const std::string message = make_body({}, *payload);
+    command.body = message;
+    command.delay_s = static_cast<std::uint32_t>(*delay);
+    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, {}}), command,
+           queue);
+}
+
+void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder) {
+    const Body body = parse_body(request, {"max", "visibility_timeout_s", "wait_s"});
+    if (body.refusal) {
+        responder.respond(*body.refusal);
+        return;
+    }
+    const auto max = number(body.json, "max", 1, kReceiveMax, 1);
+    const auto visibility = number(body.json, "visibility_timeout_s", 1, kVisibilityMaxS, 0);
+    const auto wait = number(body.json, "wait_s", 0, kWaitMaxS, 0);
+    if (!max || !visibility || !wait) {
+        responder.respond(error(400,
+                                "max is 1 to 256, visibility_timeout_s 1 to 43200, "
+                                "wait_s 0 to 30"));
+        return;
+    }
+    Pending pending{Kind::kReceive,
+                    std::move(responder),
+                    queue,
+                    static_cast<std::uint32_t>(*max),
+                    static_cast<std::uint32_t>(*visibility),
+                    *wait == 0 ? 0 : loop_.now_ms() + *wait * 1000,
+                    0,
+                    false,
+                    {}};
+    submit_receive(add(std::move(pending)));
+}
+
+void Api::submit_receive(std::uint64_t id) {
+    Pending& pending = pending_.at(id);
+    pending.waiting = false;
+    QueueReceive command;
+    command.queue = pending.queue;
+    command.max = pending.max;
+    command.visibility_timeout_s = pending.visibility_timeout_s;
+    submit(id, command, pending.queue);
+}
+
+void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
+                      io::HttpResponder responder) {
+    const Body body = parse_body(request, {"receipts"});
+    if (body.refusal) {
+        responder.respond(*body.refusal);
+        return;
+    }
+    const auto receipts = body.json.find("receipts");
+    QueueAck command;
+    command.queue = queue;
+    Pending pending{Kind::kAck, std::move(responder), queue, 1, 0, 0, 0, false, {}};
+    bool good = receipts != body.json.end() && receipts->is_array() && !receipts->empty() &&
+                receipts->size() <= kReceiptsMax;
+    for (std::size_t i = 0; good && i < receipts->size(); ++i) {
+        const Json& text = (*receipts)[i];
+        const auto receipt =
+            text.is_string() ? parse_receipt(text.get_ref<const std::string&>()) : std::nullopt;
+        good = receipt.has_value();
+        if (good) {
+            command.receipts.push_back(*receipt);
+            pending.receipts.push_back(text.get<std::string>());
+        }
+    }
+    if (!good) {
+        pending.responder.respond(
+            error(400, "receipts must be 1 to 1000 receipts as receive gave them"));
+        return;
+    }
+    submit(add(std::move(pending)), command, queue);
+}
+
+void Api::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
+    const auto found = pending_.find(tag.token);
+    if (found == pending_.end()) {
+        return;
+    }
+    if (found->second.kind == Kind::kReceive) {
+        answer_receive(tag.token, code, detail);
+        return;
+    }
+    Pending pending = std::move(found->second);
+    pending_.erase(found);
+    if (pending.kind == Kind::kAck) {
+        answer_ack(pending, code, detail);
+    } else if (code == ResultCode::kOk) {
+        ByteReader in(detail);
+        pending.responder.respond(ok(Json{{"id", in.varint()}}, 201));
+    } else {
+        pending.responder.respond(refusal_of(code));
+    }
+}
+
+void Api::answer_ack(Pending& pending, ResultCode code, std::string_view detail) {
+    if (code != ResultCode::kOk) {
+        pending.responder.respond(refusal_of(code));
+        return;
+    }
+    Json failed = Json::array();
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < pending.receipts.size() && i < detail.size(); ++i) {
+        if (detail[i] == static_cast<char>(ResultCode::kOk)) {
+            ++done;
+        } else {
+            failed.push_back(pending.receipts[i]);
+        }
+    }
+    pending.responder.respond(ok(Json{{"acknowledged", done}, {"failed", failed}}));
+}
+
+void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view detail) {
+    Pending& pending = pending_.at(id);
+    // A queue nobody sent to yet is empty: a consumer may be there first.
+    if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
+        pending.responder.respond(refusal_of(code));
+        pending_.erase(id);
+        return;
+    }
+    ByteReader in(detail);
+    const SetMs next_due = code == ResultCode::kOk ? in.varint() : 0;
+    Json messages = Json::array();
+    QueueMessage message;
+    while (next_queue_message(in, message)) {
+        messages.push_back(to_json(message));
+    }
+    const MonoMs now = loop_.now_ms();
+    if (!messages.empty() || pending.wait_until <= now || pending.responder.gone()) {
+        pending.responder.respond(ok(Json{{"messages", messages}}));
+        pending_.erase(id);
+        return;
+    }
+    pending.waiting = true;
+    // Set time runs with the boot clock, but from another origin: look again within a second.
+    constexpr MonoMs kLookAgainMs = 500;
+    pending.retry_at = next_due == 0 ? 0 : now + kLookAgainMs;
+    arm_poll_timer();
+}
+
+void Api::wake(const std::vector<std::string>& queues) {
+    std::vector<std::uint64_t> woken;
+    for (const auto& [id, pending] : pending_) {
+        if (pending.waiting && std::binary_search(queues.begin(), queues.end(), pending.queue)) {
+            woken.push_back(id);
+        }
+    }
+    std::sort(woken.begin(), woken.end());  // who came first is served first
+    for (const std::uint64_t id : woken) {
+        submit_receive(id);
+    }
+}
+
+void Api::arm_poll_timer() {
+    MonoMs next = 0;
+    for (const auto& [id, pending] : pending_) {
+        if (!pending.waiting) {
+            continue;
+        }
+        for (const MonoMs at : {pending.wait_until, pending.retry_at}) {
+            next = at != 0 && (next == 0 || at < next) ? at : next;
+        }
+    }
+    if (next != 0) {
+        const MonoMs now = loop_.now_ms();
+        poll_timer_.start(next > now ? next - now : 0);
+    }
+}
+
+void Api::on_poll_timer() {
+    const MonoMs now = loop_.now_ms();
+    std::vector<std::uint64_t> due;
+    for (const auto& [id, pending] : pending_) {
+        const bool over = pending.wait_until <= now || pending.responder.gone();
+        const bool retry = pending.retry_at != 0 && pending.retry_at <= now;
+        if (pending.waiting && (over || retry)) {
+            due.push_back(id);
+        }
+    }
+    std::sort(due.begin(), due.end());
+    for (const std::uint64_t id : due) {
+        Pending& pending = pending_.at(id);
+        if (pending.wait_until <= now || pending.responder.gone()) {
+            pending.responder.respond(ok(Json{{"messages", Json::array()}}));
+            pending_.erase(id);
+        } else if (submitter_->has_room()) {
+            submit_receive(id);
+        }
+    }
+    arm_poll_timer();
+}
+
+void Api::on_stream_lost() {
+    for (auto& [id, pending] : pending_) {
+        pending.responder.respond(error(503, "the outcome is not known: the core was lost"));
+    }
+    pending_.clear();
+}
+
+void Api::list_queues(io::HttpResponder responder) {
+    node_.status(loop_, [responder = std::move(responder)](node::NodeStatus status) mutable {
+        Json queues = Json::array();
+        for (const QueueStatus& queue : status.state.queues) {
+            queues.push_back(Json{{"name", queue.name},
+                                  {"messages", queue.messages},
+                                  {"leased", queue.leased},
+                                  {"bytes", queue.bytes},
+                                  {"sent", queue.sent},
+                                  {"acknowledged", queue.acknowledged},
+                                  {"expired", queue.expired},
+                                  {"dead_lettered", queue.dead_lettered}});
+        }
+        responder.respond(ok(Json{{"queues", queues}}));
+    });
+}
+
+void Api::health(io::HttpResponder responder) {
+    node_.status(loop_, [responder = std::move(responder)](node::NodeStatus status) mutable {
+        const bool healthy = status.serving && !status.disk_low;
+        responder.respond(ok(Json{{"status", healthy ? "ok" : "degraded"},
+                                  {"serving", status.serving},
+                                  {"disk_low", status.disk_low},
+                                  {"applied_index", status.applied_index}},
+                             healthy ? 200 : 503));
+    });
+}
+
+void Api::metrics(io::HttpResponder responder) {
+    node_.status(loop_, [this, alive = std::weak_ptr<bool>(alive_),
+                         responder = std::move(responder)](node::NodeStatus node) mutable {
+        if (!alive.lock()) {
+            return;
+        }
+        gateway_.status(loop_, [this, alive, node = std::move(node),
+                                responder = std::move(responder)](net::ShardStatus shards) mutable {
+            if (!alive.lock()) {
+                return;
+            }
+            io::HttpResponse response;
+            response.content_type = "text/plain; version=0.0.4";
+            response.body = render_metrics(node, shards) + (more_ ? more_() : std::string{});
+            responder.respond(std::move(response));
+        });
+    });
+}
+
+}  // namespace causeway::api

@@ -1,0 +1,103 @@
+// The HTTP API of a node: queues for cloud apps, health and metrics. JSON in, JSON out
+// (docs/api.md). Runs on the admin loop; reaches the core through a Submitter of its own, like a
+// gateway loop. Made and destroyed while the loop does not run, or on its thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "cluster/node/node.h"
+#include "core/base/result.h"
+#include "core/io/http_server.h"
+#include "core/io/timer.h"
+#include "core/message/submitter.h"
+#include "gateway/net/gateway.h"
+
+namespace causeway::api {
+
+struct ApiOptions {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8080;
+    std::size_t body_bytes_max = 4U << 20;
+};
+
+// Adds what the root knows beyond the core and the gateway (rules, sinks) to GET /metrics, in the
+// Prometheus text format. Admin loop.
+using MoreMetrics = std::function<std::string()>;
+
+class Api final : public SubmitterEvents {
+public:
+    // Errors: the address cannot be bound. All must outlive the API.
+    static Result<std::unique_ptr<Api>> open(io::Loop& loop, const ApiOptions& options,
+                                             node::Node& node, net::Gateway& gateway,
+                                             MoreMetrics more);
+    ~Api() override;
+
+    [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+
+    // SubmitterEvents.
+    void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
+    void on_outputs(StreamOutputs&) override {}
+    void on_room() override {}
+    void on_stream_lost() override;
+    void on_available(bool) override {}
+
+private:
+    enum class Kind : std::uint8_t { kSend, kReceive, kAck };
+    // A request the core has not answered, or a long poll that waits for messages.
+    struct Pending {
+        Kind kind{};
+        io::HttpResponder responder;
+        std::string queue;
+        std::uint32_t max = 1;
+        std::uint32_t visibility_timeout_s = 0;
+        MonoMs wait_until = 0;  // 0: no long poll
+        MonoMs retry_at = 0;    // a leased or delayed message is due then
+        bool waiting = false;   // not in the core: waits for a message or a time
+        std::vector<std::string> receipts;
+    };
+
+    Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more);
+    void handle(io::HttpRequest request, io::HttpResponder responder);
+    void handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,
+                      io::HttpResponder responder);
+    void send(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder);
+    void receive(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder);
+    void acknowledge(const std::string& queue, io::HttpRequest& request,
+                     io::HttpResponder responder);
+    void list_queues(io::HttpResponder responder);
+    void health(io::HttpResponder responder);
+    void metrics(io::HttpResponder responder);
+
+    bool accepts(io::HttpResponder& responder);
+    std::uint64_t add(Pending pending);
+    template <typename Command>
+    void submit(std::uint64_t id, const Command& command, const std::string& queue);
+    void submit_receive(std::uint64_t id);
+    void answer_receive(std::uint64_t id, ResultCode code, std::string_view detail);
+    void answer_ack(Pending& pending, ResultCode code, std::string_view detail);
+    void wake(const std::vector<std::string>& queues);
+    void on_poll_timer();
+    void arm_poll_timer();
+
+    io::Loop& loop_;
+    node::Node& node_;
+    net::Gateway& gateway_;
+    MoreMetrics more_;
+    std::unique_ptr<Submitter> submitter_;
+    io::Timer poll_timer_;
+    io::TurnHook hook_;
+    std::unique_ptr<io::HttpServer> server_;
+    absl::flat_hash_map<std::uint64_t, Pending> pending_;  // bounded by the server's connections
+    std::uint64_t next_id_ = 1;
+    std::string scratch_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace causeway::api

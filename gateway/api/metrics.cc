@@ -1,0 +1,170 @@
+#include "gateway/api/metrics.h"
+
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace causeway::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct Sample {
+    std::string_view label;  // value of the family's label; empty: none
+    std::uint64_t value = 0;
+};
+
+class Families {
+public:
+    void add(MetricType type, const char* name, const char* help, const char* label,
+             std::initializer_list<Sample> samples) {
+        add(type, name, help, label, std::vector<Sample>(samples));
+    }
+    void add(MetricType type, const char* name, const char* help, const char* label,
+             const std::vector<Sample>& samples) {
+        MetricFamily family;
+        family.name = name;
+        family.help = help;
+        family.type = type;
+        for (const Sample& sample : samples) {
+            ClientMetric metric;
+            if (!sample.label.empty()) {
+                metric.label.push_back({label, std::string(sample.label)});
+            }
+            const auto value = static_cast<double>(sample.value);
+            (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+            family.metric.push_back(std::move(metric));
+        }
+        families_.push_back(std::move(family));
+    }
+    void counter(const char* name, const char* help, std::uint64_t value) {
+        add(MetricType::Counter, name, help, "", {{"", value}});
+    }
+    void gauge(const char* name, const char* help, std::uint64_t value) {
+        add(MetricType::Gauge, name, help, "", {{"", value}});
+    }
+    [[nodiscard]] std::string text() const {
+        return prometheus::TextSerializer().Serialize(families_);
+    }
+
+private:
+    std::vector<MetricFamily> families_;
+};
+
+void add_gateway(const net::ShardStatus& gateway, Families& out) {
+    const session::Counters& s = gateway.sessions;
+    out.gauge("causeway_connections", "Open client connections", gateway.connections);
+    out.gauge("causeway_connections_online", "Connections past CONNACK", gateway.online);
+    out.counter("causeway_connections_accepted_total", "Accepted sockets", gateway.accepted);
+    out.add(MetricType::Counter, "causeway_connections_refused_total", "Connections not let in",
+            "reason",
+            {{"limit", gateway.refused_full},
+             {"tls", gateway.tls_failed},
+             {"connect", s.connects_refused}});
+    out.counter("causeway_connects_total", "Successful CONNECTs", s.connects_ok);
+    out.counter("causeway_received_bytes_total", "Bytes from clients, after TLS", gateway.bytes_in);
+    out.counter("causeway_reading_paused_total", "Times a socket waited for the core",
+                gateway.paused);
+    out.add(MetricType::Counter, "causeway_publishes_received_total", "PUBLISH packets received",
+            "qos",
+            {{"0", s.publishes_received[0]},
+             {"1", s.publishes_received[1]},
+             {"2", s.publishes_received[2]}});
+    out.add(MetricType::Counter, "causeway_publishes_total", "What became of received publishes",
+            "outcome",
+            {{"ok", s.publishes_ok},
+             {"refused", s.publishes_refused},
+             {"unanswered_at_close", s.publishes_unanswered},
+             {"repeated", s.publishes_repeated},
+             {"qos0_passed", s.unlogged_passed}});
+    out.add(
+        MetricType::Counter, "causeway_deliveries_total", "PUBLISH packets sent", "qos",
+        {{"0", s.deliveries_sent[0]}, {"1", s.deliveries_sent[1]}, {"2", s.deliveries_sent[2]}});
+    out.add(MetricType::Counter, "causeway_deliveries_dropped_total", "Deliveries not sent",
+            "reason",
+            {{"slow_client", s.deliveries_dropped_full},
+             {"too_large", s.deliveries_dropped_too_large}});
+    out.add(MetricType::Counter, "causeway_connections_closed_total",
+            "Connections closed by the hub", "reason",
+            {{"malformed", s.malformed},
+             {"protocol_error", s.protocol_errors},
+             {"keep_alive", s.keep_alive_timeouts},
+             {"taken_over", s.takeovers},
+             {"slow_client", s.slow_closed}});
+}
+
+void add_core(const node::NodeStatus& node, Families& out) {
+    out.gauge("causeway_core_serving", "1: the set takes commands", node.serving ? 1 : 0);
+    out.gauge("causeway_core_disk_low", "1: publishes are refused for lack of space",
+              node.disk_low ? 1 : 0);
+    out.gauge("causeway_core_term", "Raft term", node.term);
+    out.gauge("causeway_core_commit_index", "Raft commit index", node.commit_index);
+    out.gauge("causeway_core_applied_index", "Last applied entry", node.applied_index);
+    out.gauge("causeway_core_compacted_index", "Log compacted up to", node.compacted_index);
+    out.counter("causeway_core_commands_total", "Commands taken", node.commands);
+    out.counter("causeway_core_unlogged_total", "QoS 0 publishes taken", node.unlogged);
+    out.counter("causeway_core_unlogged_dropped_total", "QoS 0 publishes dropped",
+                node.unlogged_dropped);
+    out.counter("causeway_core_refused_disk_total", "Commands refused for lack of space",
+                node.refused_disk);
+    out.counter("causeway_wal_syncs_total", "Batches made durable", node.log.log.batches);
+    out.counter("causeway_wal_written_bytes_total", "Bytes written to the log",
+                node.log.log.bytes_written);
+    out.gauge("causeway_wal_used_bytes", "Log segments that hold something needed",
+              node.log.log.used_bytes);
+    const state::Statistics& state = node.state;
+    out.gauge("causeway_sessions", "Sessions", state.sessions);
+    out.gauge("causeway_sessions_attached", "Sessions with a connection", state.attached);
+    out.gauge("causeway_subscriptions", "Subscriptions", state.subscriptions);
+    out.gauge("causeway_retained_messages", "Retained messages", state.retained_messages);
+    out.gauge("causeway_inbox_messages", "Messages in inboxes", state.inbox_messages);
+    const state::Counters& c = state.counters;
+    out.add(MetricType::Counter, "causeway_inbox_copies_total",
+            "Inbox copies by what became of them", "outcome",
+            {{"made", c.inbox_made},
+             {"acknowledged", c.inbox_acknowledged},
+             {"expired", c.inbox_expired},
+             {"evicted", c.inbox_evicted},
+             {"session_ended", c.inbox_session_ended}});
+    out.add(MetricType::Counter, "causeway_queue_copies_total",
+            "Queue items by what became of them", "outcome",
+            {{"made", c.queue_made},
+             {"acknowledged", c.queue_acknowledged},
+             {"expired", c.queue_expired},
+             {"dead_lettered", c.queue_dead_lettered},
+             {"evicted", c.queue_evicted}});
+    out.add(MetricType::Counter, "causeway_sink_deliveries_total",
+            "Sink deliveries owed by what became of them", "outcome",
+            {{"made", c.sink_made},
+             {"delivered", c.sink_delivered},
+             {"dead_lettered", c.sink_dead_lettered},
+             {"evicted", c.sink_evicted}});
+    std::vector<Sample> queues;
+    for (const QueueStatus& queue : state.queues) {
+        queues.push_back(Sample{queue.name, queue.messages});
+    }
+    out.add(MetricType::Gauge, "causeway_queue_messages", "Messages in a queue", "queue", queues);
+    std::vector<Sample> outboxes;
+    for (const QueueStatus& outbox : state.outboxes) {
+        outboxes.push_back(Sample{outbox.name, outbox.messages});
+    }
+    out.add(MetricType::Gauge, "causeway_outbox_messages", "Deliveries owed to a sink", "sink",
+            outboxes);
+}
+
+}  // namespace
+
+std::string render_metrics(const node::NodeStatus& node, const net::ShardStatus& gateway) {
+    Families families;
+    add_gateway(gateway, families);
+    add_core(node, families);
+    return families.text();
+}
+
+}  // namespace causeway::api

@@ -1,0 +1,21 @@
+// Whether a listener lets a peer in at all, from what the transport knows of it. Pure.
+#pragma once
+
+#include <string>
+
+namespace causeway::auth {
+
+struct ListenerPolicy {
+    bool anonymous = false;  // peers that show no certificate are welcome
+};
+
+struct Presented {
+    bool certificate_verified = false;  // by a CA the listener trusts
+    std::string common_name;
+};
+
+[[nodiscard]] inline bool may_connect(const ListenerPolicy& policy, const Presented& presented) {
+    return policy.anonymous || presented.certificate_verified;
+}
+
+}  // namespace causeway::auth

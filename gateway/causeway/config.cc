@@ -1,0 +1,364 @@
+#include "gateway/causeway/config.h"
+
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace causeway::root {
+namespace {
+
+using Json = nlohmann::json;
+
+// Reads the keys of one object. The first fault is kept; done() reports it, or a key nobody asked
+// for.
+class Section {
+public:
+    Section(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+        if (!json.is_object()) {
+            fault_ = at("") + "must be an object";
+        }
+    }
+
+    template <typename T>
+    void number(const char* key, T& out, std::uint64_t min, std::uint64_t max) {
+        const Json* value = take(key);
+        if (value == nullptr) {
+            return;
+        }
+        if (!value->is_number_unsigned() || value->get<std::uint64_t>() < min ||
+            value->get<std::uint64_t>() > max) {
+            fault(key, "must be a whole number from " + std::to_string(min) + " to " +
+                           std::to_string(max));
+            return;
+        }
+        out = static_cast<T>(value->get<std::uint64_t>());
+    }
+    void text(const char* key, std::string& out) {
+        const Json* value = take(key);
+        if (value == nullptr) {
+            return;
+        }
+        if (!value->is_string()) {
+            fault(key, "must be a string");
+            return;
+        }
+        out = value->get<std::string>();
+    }
+    void flag(const char* key, bool& out) {
+        const Json* value = take(key);
+        if (value == nullptr) {
+            return;
+        }
+        if (!value->is_boolean()) {
+            fault(key, "must be true or false");
+            return;
+        }
+        out = value->get<bool>();
+    }
+    void endpoint(const char* key, Endpoint& out) {
+        std::string spelled;
+        text(key, spelled);
+        if (spelled.empty()) {
+            return;
+        }
+        auto parsed = parse_endpoint(spelled);
+        if (!parsed) {
+            fault(key, parsed.error().message);
+            return;
+        }
+        out = *parsed;
+    }
+    // One of the words; `out` is its position.
+    void word(const char* key, std::size_t& out, const std::vector<std::string>& words) {
+        std::string spelled;
+        text(key, spelled);
+        if (spelled.empty()) {
+            return;
+        }
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            if (words[i] == spelled) {
+                out = i;
+                return;
+            }
+        }
+        std::string list;
+        for (const std::string& other : words) {
+            list += (list.empty() ? "" : ", ") + other;
+        }
+        fault(key, "must be one of: " + list);
+    }
+    const Json* take(const char* key) {
+        known_.insert(key);
+        const auto found = json_.is_object() ? json_.find(key) : json_.end();
+        return json_.is_object() && found != json_.end() ? &*found : nullptr;
+    }
+    void fault(const std::string& key, const std::string& what) {
+        if (fault_.empty()) {
+            fault_ = at(key) + what;
+        }
+    }
+    void adopt(const std::string& inner) {
+        if (fault_.empty()) {
+            fault_ = inner;
+        }
+    }
+    // The fault, or an empty string.
+    std::string done() {
+        if (fault_.empty()) {
+            for (const auto& [key, value] : json_.items()) {
+                if (!known_.contains(key)) {
+                    return at(key) + "no such key; docs/configuration.md lists them";
+                }
+            }
+        }
+        return fault_;
+    }
+    [[nodiscard]] std::string path(const std::string& key) const {
+        return path_.empty() ? key : path_ + "." + key;
+    }
+
+private:
+    [[nodiscard]] std::string at(const std::string& key) const {
+        const std::string whole = key.empty() ? path_ : path(key);
+        return whole.empty() ? "" : whole + ": ";
+    }
+
+    const Json& json_;
+    std::string path_;
+    std::string fault_;
+    std::set<std::string> known_;
+};
+
+constexpr std::uint64_t kMiB = 1U << 20;
+constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
+constexpr std::uint64_t kU32 = std::numeric_limits<std::uint32_t>::max();
+
+std::string read_listener(const Json& json, const std::string& path, ListenerConfig& out) {
+    Section section(json, path);
+    std::size_t type = 0;
+    section.word("type", type, {"tcp", "tls"});
+    out.tls = type == 1;
+    out.bind.port = out.tls ? 8883 : 1883;
+    section.endpoint("bind", out.bind);
+    section.flag("anonymous", out.anonymous);
+    section.flag("plaintext", out.plaintext);
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    section.text("client_ca", out.client_ca);
+    std::size_t verify = 0;
+    section.word("verify", verify, {"none", "optional", "required"});
+    out.verify = static_cast<Verify>(verify);
+    if (out.tls && (out.certificate.empty() || out.private_key.empty())) {
+        section.fault("certificate",
+                      "a TLS listener needs certificate and private_key (PEM files; "
+                      "causeway cert issue-server makes them)");
+    }
+    if (!out.tls && (!out.certificate.empty() || !out.private_key.empty() ||
+                     !out.client_ca.empty() || out.verify != Verify::kNone)) {
+        section.fault("type", "certificates belong to a listener of type tls");
+    }
+    if (out.verify != Verify::kNone && out.client_ca.empty()) {
+        section.fault("client_ca", "verifying clients needs the PEM file of their CA");
+    }
+    if (!out.tls && !out.bind.is_loopback() && !out.plaintext) {
+        section.fault("bind",
+                      "plaintext is for loopback: use type tls, or say \"plaintext\": true");
+    }
+    if (!out.anonymous && out.verify != Verify::kRequired) {
+        section.fault("anonymous",
+                      "nobody could be told apart here: set verify to required (type tls), "
+                      "or \"anonymous\": true to let everyone in");
+    }
+    return section.done();
+}
+
+std::string read_node(const Json& json, Config& out) {
+    Section section(json, "node");
+    section.text("id", out.node_id);
+    section.text("data_dir", out.data_dir);
+    if (const Json* roles = section.take("roles")) {
+        const bool both =
+            *roles == Json({"gateway", "core"}) || *roles == Json({"core", "gateway"});
+        if (!both) {
+            section.fault("roles", "a node is both: [\"gateway\", \"core\"]");
+        }
+    }
+    return section.done();
+}
+
+std::string read_wal(const Json& json, WalConfig& out) {
+    Section section(json, "wal");
+    section.number("segment_bytes", out.segment_bytes, 4 * kMiB, 1024 * kMiB);
+    section.number("bytes_max", out.bytes_max, 64 * kMiB, kTiB);
+    section.number("sync_delay_us", out.sync_delay_us, 0, 1'000'000);
+    section.number("sync_max_count", out.sync_max_count, 1, 1'000'000);
+    section.number("sync_max_bytes", out.sync_max_bytes, 4096, 64 * kMiB);
+    if (out.segment_bytes % 4096 != 0) {
+        section.fault("segment_bytes", "must be a multiple of 4096");
+    }
+    if (out.bytes_max < 4 * out.segment_bytes) {
+        section.fault("bytes_max", "must hold at least four segments");
+    }
+    return section.done();
+}
+
+std::string read_store(const Json& json, StoreConfig& out) {
+    Section section(json, "store");
+    section.number("cache_bytes", out.cache_bytes, kMiB, kTiB);
+    section.number("write_buffer_bytes", out.write_buffer_bytes, kMiB, 4096 * kMiB);
+    section.number("disk_reserve_bytes", out.disk_reserve_bytes, 0, kTiB);
+    return section.done();
+}
+
+std::string read_limits(const Json& json, GatewayLimits& gateway, StateLimits& state) {
+    Section section(json, "limits");
+    section.number("loops", gateway.loops, 0, 256);
+    section.number("connections_max", gateway.connections_max, 1, 100'000'000);
+    section.number("packet_bytes_max", gateway.packet_bytes_max, 256, 4 * kMiB);
+    section.number("topic_levels_max", gateway.topic_levels_max, 1, 32'768);
+    section.number("receive_maximum", gateway.receive_maximum, 1, 65'535);
+    section.number("inflight_max", gateway.inflight_max, 1, 65'535);
+    section.number("output_bytes_max", gateway.output_bytes_max, 64 << 10, 1024 * kMiB);
+    section.number("connect_timeout_s", gateway.connect_timeout_s, 1, 3600);
+    section.number("keep_alive_max_s", gateway.keep_alive_max_s, 0, 65'535);
+    section.number("sessions_max", state.sessions_max, 1, 1'000'000'000);
+    section.number("subscriptions_per_session_max", state.subscriptions_per_session_max, 1,
+                   1'000'000);
+    section.number("session_expiry_max_s", state.session_expiry_max_s, 0, kU32);
+    section.number("inbox_messages_max", state.inbox_messages_max, 1, 1'000'000'000);
+    section.number("inbox_bytes_max", state.inbox_bytes_max, 1024, kTiB);
+    section.number("retained_messages_max", state.retained_messages_max, 0, 1'000'000'000);
+    section.number("retained_bytes_max", state.retained_bytes_max, 0, kTiB);
+    section.number("queue_messages_max", state.queue_messages_max, 1, 1'000'000'000'000);
+    section.number("queue_bytes_max", state.queue_bytes_max, 1024, 1024 * kTiB);
+    section.number("outbox_messages_max", state.outbox_messages_max, 1, 1'000'000'000'000);
+    section.number("outbox_bytes_max", state.outbox_bytes_max, 1024, 1024 * kTiB);
+    return section.done();
+}
+
+std::string read_listeners(const Json& json, std::vector<ListenerConfig>& out) {
+    if (!json.is_array()) {
+        return "listeners: must be an array";
+    }
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const std::string path = "listeners[" + std::to_string(i) + "]";
+        if (std::string fault = read_listener(json[i], path, out.emplace_back()); !fault.empty()) {
+            return fault;
+        }
+    }
+    return "";
+}
+
+std::string read_api(const Json& json, Config& out) {
+    Section section(json, "api");
+    bool plaintext = false;
+    section.flag("enabled", out.api_enabled);
+    section.flag("plaintext", plaintext);
+    section.endpoint("bind", out.api);
+    if (!out.api.is_loopback() && !plaintext) {
+        section.fault("bind",
+                      "the API is open to whoever reaches it: bind it to loopback, or say "
+                      "\"plaintext\": true");
+    }
+    return section.done();
+}
+
+std::string read_config(const Json& json, Config& out) {
+    Section section(json, "");
+    const auto inner = [&](const char* key, auto read) {
+        if (const Json* value = section.take(key)) {
+            section.adopt(read(*value));
+        }
+    };
+    inner("node", [&](const Json& value) { return read_node(value, out); });
+    inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
+    inner("api", [&](const Json& value) { return read_api(value, out); });
+    inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });
+    inner("store", [&](const Json& value) { return read_store(value, out.store); });
+    inner("limits", [&](const Json& value) { return read_limits(value, out.gateway, out.state); });
+    section.text("rules_dir", out.rules_dir);
+    std::size_t level = 2;
+    const std::vector<std::string> levels = {"trace", "debug", "info", "warn", "error"};
+    section.word("log_level", level, levels);
+    out.log_level = levels[level];
+    return section.done();
+}
+
+}  // namespace
+
+bool Endpoint::is_loopback() const {
+    return host.starts_with("127.") || host == "::1" || host == "localhost";
+}
+
+std::string Endpoint::text() const {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<Endpoint> parse_endpoint(const std::string& text) {
+    const std::string wanted = "must be ADDRESS:PORT, for example 127.0.0.1:1883 or [::1]:1883";
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string::npos || colon == 0) {
+        return fail(wanted);
+    }
+    Endpoint endpoint;
+    endpoint.host = text.substr(0, colon);
+    if (endpoint.host.front() == '[' && endpoint.host.back() == ']') {
+        endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
+    }
+    const std::string port = text.substr(colon + 1);
+    if (port.empty() || port.size() > 5 ||
+        port.find_first_not_of("0123456789") != std::string::npos || std::stoul(port) > 65'535) {
+        return fail(wanted);
+    }
+    endpoint.port = static_cast<std::uint16_t>(std::stoul(port));
+    return endpoint;
+}
+
+Config default_config(const std::string& data_dir) {
+    Config config;
+    config.data_dir = data_dir;
+    ListenerConfig plain;
+    plain.anonymous = true;
+    plain.bind = Endpoint{"127.0.0.1", 1883};
+    config.listeners.push_back(plain);
+    const std::filesystem::path certs = std::filesystem::path(data_dir) / "certs";
+    if (std::filesystem::exists(certs / "server.crt")) {
+        ListenerConfig tls;
+        tls.tls = true;
+        tls.anonymous = true;
+        tls.bind = Endpoint{"127.0.0.1", 8883};
+        tls.certificate = certs / "server.crt";
+        tls.private_key = certs / "server.key";
+        tls.client_ca = certs / "ca.crt";
+        tls.verify = Verify::kOptional;
+        config.listeners.push_back(tls);
+    }
+    return config;
+}
+
+Result<Config> parse_config(const std::string& file, const std::string& text) {
+    const Json json = Json::parse(text, nullptr, false, true);
+    if (json.is_discarded()) {
+        // Parsed again for the position; the exception stays inside.
+        try {
+            (void)Json::parse(text);
+        } catch (const Json::parse_error& error) {
+            return fail(file + ": not JSON: " + error.what());
+        }
+        return fail(file + ": not JSON");
+    }
+    Config config;
+    if (const std::string fault = read_config(json, config); !fault.empty()) {
+        return fail(file + ": " + fault);
+    }
+    if (config.listeners.empty()) {
+        return fail(file + ": listeners: at least one is needed");
+    }
+    return config;
+}
+
+}  // namespace causeway::root

@@ -1,0 +1,87 @@
+// The configuration of `causeway serve`: one JSON object, every key optional, documented in
+// docs/configuration.md. Unknown keys, wrong types and values out of bounds are refused with the
+// path of the key ("listeners[0].bind"). Read once at start, on the main thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/message/command.h"
+
+namespace causeway::root {
+
+struct Endpoint {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;  // 0: any free one
+
+    [[nodiscard]] bool is_loopback() const;
+    [[nodiscard]] std::string text() const;
+};
+
+enum class Verify : std::uint8_t { kNone, kOptional, kRequired };
+
+struct ListenerConfig {
+    bool tls = false;
+    Endpoint bind;
+    bool anonymous = false;   // accept clients that show no certificate
+    bool plaintext = false;   // an unencrypted listener beyond loopback was asked for by name
+    std::string certificate;  // PEM files
+    std::string private_key;
+    std::string client_ca;
+    Verify verify = Verify::kNone;
+};
+
+struct WalConfig {
+    std::uint64_t segment_bytes = 64U << 20;
+    std::uint64_t bytes_max = 1U << 30;
+    std::uint64_t sync_delay_us = 0;
+    std::uint32_t sync_max_count = 4096;
+    std::uint64_t sync_max_bytes = 8U << 20;
+};
+
+struct GatewayLimits {
+    std::uint32_t loops = 0;  // 0: one per core
+    std::uint32_t connections_max = 1'000'000;
+    std::uint32_t packet_bytes_max = 1U << 20;
+    std::uint32_t topic_levels_max = 128;
+    std::uint16_t receive_maximum = 1'024;  // QoS 1 and 2 publishes of a client not yet answered
+    std::uint16_t inflight_max = 1'024;     // ours to a client that names no Receive Maximum
+    std::uint32_t output_bytes_max = 8U << 20;  // waiting for a slow client
+    std::uint32_t connect_timeout_s = 10;
+    std::uint16_t keep_alive_max_s = 0;  // 0: the client's own is taken
+};
+
+struct StoreConfig {
+    std::uint64_t cache_bytes = 32U << 20;
+    std::uint64_t write_buffer_bytes = 32U << 20;
+    std::uint64_t disk_reserve_bytes = 256U << 20;
+};
+
+struct Config {
+    std::string node_id = "node1";
+    std::string data_dir = "data";
+    std::vector<ListenerConfig> listeners;
+    bool api_enabled = true;
+    Endpoint api{"127.0.0.1", 8080};
+    std::string rules_dir;  // empty: no rules
+    std::string log_level = "info";
+    WalConfig wal;
+    StoreConfig store;
+    GatewayLimits gateway;
+    StateLimits state;
+};
+
+// What `causeway serve` runs with when no file is given: plaintext and, when `data_dir`/certs holds
+// a server certificate, TLS, both on loopback and open to everyone on this machine.
+Config default_config(const std::string& data_dir);
+
+// Effect: parses and checks. The error is one line: "FILE: path.of.key: what is wrong and what to
+// do".
+Result<Config> parse_config(const std::string& file, const std::string& text);
+
+// "127.0.0.1:1883", "[::1]:1883".
+Result<Endpoint> parse_endpoint(const std::string& text);
+
+}  // namespace causeway::root

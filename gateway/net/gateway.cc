@@ -1,0 +1,115 @@
+#include "gateway/net/gateway.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <utility>
+
+namespace causeway::net {
+namespace {
+
+void add(ShardStatus& sum, const ShardStatus& one) {
+    for (int qos = 0; qos < 3; ++qos) {
+        sum.sessions.publishes_received[qos] += one.sessions.publishes_received[qos];
+        sum.sessions.deliveries_sent[qos] += one.sessions.deliveries_sent[qos];
+    }
+    using Counters = session::Counters;
+    for (const auto counter :
+         {&Counters::publishes_ok, &Counters::publishes_refused, &Counters::publishes_unanswered,
+          &Counters::publishes_repeated, &Counters::unlogged_passed,
+          &Counters::deliveries_dropped_full, &Counters::deliveries_dropped_too_large,
+          &Counters::connects_ok, &Counters::connects_refused, &Counters::protocol_errors,
+          &Counters::malformed, &Counters::keep_alive_timeouts, &Counters::takeovers,
+          &Counters::slow_closed}) {
+        sum.sessions.*counter += one.sessions.*counter;
+    }
+    for (const auto counter :
+         {&ShardStatus::connections, &ShardStatus::online, &ShardStatus::accepted,
+          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::bytes_in,
+          &ShardStatus::paused}) {
+        sum.*counter += one.*counter;
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
+                                               const Shard::MakeSubmitter& make_submitter) {
+    std::unique_ptr<Gateway> gateway(new Gateway);
+    ShardOptions shard_options = options.shard;
+    shard_options.connections_max = std::max(1U, options.shard.connections_max / options.loops);
+    for (std::uint32_t i = 0; i < options.loops; ++i) {
+        shard_options.random = options.shard.random + i;
+        auto shard = std::make_unique<Shard>(shard_options, make_submitter);
+        for (std::size_t at = 0; at < options.listeners.size(); ++at) {
+            ListenerOptions listener = options.listeners[at];
+            if (i != 0) {
+                listener.port = gateway->ports_[at];
+            }
+            const auto port = shard->listen(listener);
+            if (!port) {
+                return tl::unexpected(port.error());
+            }
+            if (i == 0) {
+                gateway->ports_.push_back(*port);
+            }
+        }
+        gateway->shards_.push_back(std::move(shard));
+    }
+    return gateway;
+}
+
+Gateway::~Gateway() { stop(); }
+
+void Gateway::start() {
+    for (auto& shard : shards_) {
+        threads_.emplace_back([&shard] { shard->loop().run(); });
+    }
+}
+
+void Gateway::shut_down(std::uint64_t grace_ms) {
+    std::vector<std::future<void>> ended;
+    for (auto& shard : shards_) {
+        auto done = std::make_shared<std::promise<void>>();
+        ended.push_back(done->get_future());
+        shard->loop().post([&shard, grace_ms, done] {
+            shard->shut_down(grace_ms, [done] { done->set_value(); });
+        });
+    }
+    for (auto& one : ended) {
+        one.wait();
+    }
+}
+
+void Gateway::stop() {
+    for (auto& shard : shards_) {
+        shard->loop().stop();
+    }
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+    threads_.clear();
+}
+
+void Gateway::status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take) {
+    struct Gathering {
+        ShardStatus sum;
+        std::size_t missing = 0;
+        absl::AnyInvocable<void(ShardStatus)> take;
+    };
+    auto gathering = std::make_shared<Gathering>();
+    gathering->missing = shards_.size();
+    gathering->take = std::move(take);
+    for (auto& shard : shards_) {
+        shard->loop().post([&shard, &loop, gathering] {
+            loop.post([gathering, one = shard->status()] {
+                add(gathering->sum, one);
+                if (--gathering->missing == 0) {
+                    gathering->take(gathering->sum);
+                }
+            });
+        });
+    }
+}
+
+}  // namespace causeway::net

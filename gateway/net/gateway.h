@@ -1,0 +1,49 @@
+// The MQTT side of a node: one shard a loop, each on its own thread, all listening on the same
+// ports. Called from the root's thread unless a function says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+
+#include "gateway/net/shard.h"
+
+namespace causeway::net {
+
+struct GatewayOptions {
+    std::uint32_t loops = 1;
+    ShardOptions shard;  // connections_max is of the whole gateway
+    std::vector<ListenerOptions> listeners;
+};
+
+class Gateway {
+public:
+    // Effect: binds every listener. Errors: one line naming the address.
+    static Result<std::unique_ptr<Gateway>> open(const GatewayOptions& options,
+                                                 const Shard::MakeSubmitter& make_submitter);
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    // The port of each listener, in the order of the options.
+    [[nodiscard]] const std::vector<std::uint16_t>& ports() const { return ports_; }
+    void start();
+    // Effect: stops accepting, answers what is in flight for at most `grace_ms`, closes every
+    // connection. The loops keep running until stop(), so that the core's last results arrive.
+    void shut_down(std::uint64_t grace_ms);
+    // Effect: ends the loops and their threads. Call after the core has stopped.
+    void stop();
+    // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
+    void status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take);
+
+private:
+    Gateway() = default;
+    std::vector<std::unique_ptr<Shard>> shards_;
+    std::vector<std::thread> threads_;
+    std::vector<std::uint16_t> ports_;
+};
+
+}  // namespace causeway::net

@@ -1,0 +1,305 @@
+#include "gateway/net/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/net/connection.h"
+
+namespace causeway::net {
+namespace {
+
+constexpr io::TimerWheel::Options kTimers{250, 1024};
+
+constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
+    return std::uint64_t{slot} << 32 | generation;
+}
+
+}  // namespace
+
+Shard::Shard(const ShardOptions& options, const MakeSubmitter& make_submitter)
+    : options_(options),
+      timers_(loop_, kTimers, [this](std::uint64_t nonce) { on_timer(nonce); }),
+      grace_(loop_,
+             [this] {
+                 if (shut_down_done_) {
+                     std::exchange(shut_down_done_, nullptr)();
+                 }
+             }),
+      random_(options.random) {
+    submitter_ = make_submitter(loop_, *this);
+    hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
+}
+
+Shard::~Shard() = default;
+
+Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
+    io::ListenOptions listen;
+    listen.host = options.host;
+    listen.port = options.port;
+    listen.reuse_port = true;
+    auto listener = io::TcpListener::listen(loop_, listen, [this, options](io::StreamPtr stream) {
+        accept(std::move(stream), options);
+    });
+    if (!listener) {
+        return tl::unexpected(listener.error());
+    }
+    const std::uint16_t port = (*listener)->port();
+    listeners_.push_back(std::move(*listener));
+    return port;
+}
+
+void Shard::accept(io::StreamPtr stream, const ListenerOptions& options) {
+    ++status_.accepted;
+    if (status_.connections >= options_.connections_max || shutting_down_) {
+        ++status_.refused_full;
+        return;
+    }
+    std::uint32_t index = 0;
+    if (free_.empty()) {
+        index = static_cast<std::uint32_t>(slots_.size());
+        slots_.emplace_back();
+    } else {
+        index = free_.back();
+        free_.pop_back();
+    }
+    Slot& slot = slots_[index];
+    slot.generation = slot.generation == ~0U ? 1 : slot.generation + 1;
+    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+    const std::uint64_t nonce = nonce_of(index, slot.generation);
+    slot.connection = std::make_unique<Connection>(*this, nonce, std::move(stream), options.policy,
+                                                   random_ ^ nonce);
+    ++status_.connections;
+    Connection& connection = *slot.connection;
+    const MonoMs now = loop_.now_ms();
+    connection.timer_ = timers_.arm_after(connection.session().deadline() - now, nonce);
+    if (!connection.start(options.tls.get())) {
+        connection.close(session::End::kNow);
+        connection.session().on_closed(effects_);
+        perform(connection);
+        release(connection);
+    }
+}
+
+Connection* Shard::find(std::uint64_t nonce) {
+    const auto index = static_cast<std::uint32_t>(nonce >> 32);
+    if (index >= slots_.size() || slots_[index].generation != static_cast<std::uint32_t>(nonce)) {
+        return nullptr;
+    }
+    return slots_[index].connection.get();
+}
+
+// Does what the session asked for, and leaves the effects empty for the next step.
+void Shard::perform(Connection& connection) {
+    session::Effects& effects = effects_;
+    session::Session& session = connection.session();
+    const CommandTag tag{static_cast<std::uint32_t>(connection.nonce() >> 32),
+                         static_cast<std::uint32_t>(connection.nonce()), 0};
+    const std::string_view commands = effects.commands;
+    for (const auto& submission : effects.submissions) {
+        CommandTag own = tag;
+        own.token = submission.token;
+        submitter_->submit(submission.topic.empty() ? session.client_id() : submission.topic,
+                           commands.substr(submission.begin, submission.size), own);
+    }
+    if (effects.has_unlogged) {
+        submitter_->submit_unlogged(effects.unlogged.topic, effects.unlogged);
+    }
+    for (const auto& acknowledged : effects.acknowledged) {
+        submitter_->acknowledge(session.client_id(), acknowledged.range, acknowledged.urgent);
+    }
+    if (connection.open() && !effects.bytes.empty()) {
+        const std::string_view bytes = effects.bytes;
+        std::size_t at = 0;
+        for (session::Effects::Piece& piece : effects.pieces) {
+            connection.stream().write(bytes.substr(at, piece.at - at));
+            connection.stream().write(std::move(piece.body));
+            at = piece.at;
+        }
+        connection.stream().write(bytes.substr(at));
+    }
+    if (effects.deadline_changed) {
+        timers_.cancel(connection.timer_);
+        connection.timer_ = {};
+        if (const MonoMs due = session.deadline(); due != 0) {
+            const MonoMs now = loop_.now_ms();
+            connection.timer_ = timers_.arm_after(due > now ? due - now : 0, connection.nonce());
+        }
+    }
+    const session::End end = effects.end;
+    effects.clear();
+    if (end != session::End::kNone) {
+        connection.close(end);
+    }
+}
+
+void Shard::release(Connection& connection) {
+    const auto index = static_cast<std::uint32_t>(connection.nonce() >> 32);
+    timers_.cancel(connection.timer_);
+    --status_.connections;
+    // Its stream's callback may still be on the stack: the memory goes at the end of the turn.
+    loop_.post([gone = std::move(slots_[index].connection)] {});
+    slots_[index].generation = slots_[index].generation == ~0U ? 1 : slots_[index].generation + 1;
+    free_.push_back(index);
+    check_shut_down();
+}
+
+void Shard::pause(Connection& connection) {
+    if (connection.paused_) {
+        return;
+    }
+    connection.paused_ = true;
+    connection.stream().pause_reading();
+    ++status_.paused;
+    paused_.push_back(connection.nonce());
+}
+
+void Shard::on_room() {
+    for (const std::uint64_t nonce : std::exchange(paused_, {})) {
+        Connection* connection = find(nonce);
+        if (connection == nullptr) {
+            continue;
+        }
+        connection->paused_ = false;
+        if (!connection->open()) {
+            continue;
+        }
+        if (!connection->session().takes_packets() || !submitter_->has_room()) {
+            pause(*connection);
+            continue;
+        }
+        connection->stream().resume_reading();
+        connection->resume();
+    }
+}
+
+void Shard::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
+    Connection* connection = find(nonce_of(tag.slot, tag.generation));
+    if (connection == nullptr) {
+        return;
+    }
+    const bool waited = !connection->session().takes_packets();
+    connection->session().on_result(tag.token, code, detail, effects_);
+    perform(*connection);
+    if (connection->session().finished() && !connection->open()) {
+        release(*connection);
+        return;
+    }
+    if (waited && connection->open() && connection->paused_ && submitter_->has_room()) {
+        connection->paused_ = false;
+        std::erase(paused_, connection->nonce());
+        connection->stream().resume_reading();
+        connection->resume();
+    }
+    check_shut_down();
+}
+
+void Shard::on_outputs(StreamOutputs& outputs) {
+    for (const Takeover& takeover : outputs.takeovers) {
+        if (Connection* connection = find(takeover.nonce)) {
+            connection->session().on_takeover(takeover.epoch, effects_);
+            perform(*connection);
+            if (connection->session().finished() && !connection->open()) {
+                release(*connection);
+            }
+        }
+    }
+    for (const Delivery& delivery : outputs.deliveries) {
+        Connection* connection = find(delivery.nonce);
+        if (connection == nullptr || !connection->open()) {
+            continue;
+        }
+        session::Session& session = connection->session();
+        if (delivery.release) {
+            session.on_release(delivery, effects_);
+        } else {
+            const bool full = connection->stream().queued_bytes() > options_.output_bytes_max;
+            session.on_delivery(delivery, outputs.messages[delivery.message], outputs.time, full,
+                                effects_);
+        }
+        perform(*connection);
+        if (session.finished() && !connection->open()) {
+            release(*connection);
+        }
+    }
+}
+
+void Shard::on_stream_lost() {
+    for (Slot& slot : slots_) {
+        if (slot.connection) {
+            slot.connection->session().on_stream_lost(effects_);
+            perform(*slot.connection);
+            if (slot.connection->session().finished() && !slot.connection->open()) {
+                release(*slot.connection);
+            }
+        }
+    }
+}
+
+void Shard::on_available(bool) {}
+
+void Shard::on_timer(std::uint64_t nonce) {
+    Connection* connection = find(nonce);
+    if (connection == nullptr) {
+        return;
+    }
+    connection->timer_ = {};
+    session::Session& session = connection->session();
+    session.on_timer(loop_.now_ms(), effects_);
+    const bool rearmed = effects_.deadline_changed;
+    perform(*connection);
+    if (session.finished() && !connection->open()) {
+        release(*connection);
+        return;
+    }
+    if (!rearmed) {
+        if (const MonoMs due = session.deadline(); due != 0) {
+            const MonoMs now = loop_.now_ms();
+            connection->timer_ = timers_.arm_after(due > now ? due - now : 0, nonce);
+        }
+    }
+}
+
+void Shard::shut_down(std::uint64_t grace_ms, io::Task done) {
+    shut_down_done_ = std::move(done);
+    shutting_down_ = true;
+    listeners_.clear();
+    grace_.start(grace_ms);
+    for (Slot& slot : slots_) {
+        if (slot.connection && slot.connection->open()) {
+            slot.connection->stream().pause_reading();
+        }
+    }
+    check_shut_down();
+}
+
+// While shutting down: connections whose publishes are answered are closed; when all are gone,
+// done.
+void Shard::check_shut_down() {
+    if (!shutting_down_ || !shut_down_done_) {
+        return;
+    }
+    shutting_down_ = false;  // release() comes back here
+    for (Slot& slot : slots_) {
+        if (slot.connection && slot.connection->open() && slot.connection->session().answered()) {
+            slot.connection->session().on_shutdown(mqtt::ReasonCode::kServerShuttingDown, effects_);
+            perform(*slot.connection);
+            if (slot.connection->session().finished() && !slot.connection->open()) {
+                release(*slot.connection);
+            }
+        }
+    }
+    shutting_down_ = true;
+    if (status_.connections == 0) {
+        grace_.start(0);
+    }
+}
+
+ShardStatus Shard::status() const {
+    ShardStatus status = status_;
+    for (const Slot& slot : slots_) {
+        status.online += slot.connection && slot.connection->session().online() ? 1 : 0;
+    }
+    return status;
+}
+
+}  // namespace causeway::net

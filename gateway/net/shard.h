@@ -1,0 +1,108 @@
+// One gateway loop: its listeners, its connections, and its way into the core. A connection lives
+// here from accept to the last result owed to it. Everything runs on this loop's thread; the shard
+// is made and destroyed while the loop does not run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/io/tcp_listener.h"
+#include "core/io/timer.h"
+#include "core/message/submitter.h"
+#include "gateway/auth/admit.h"
+#include "gateway/session/session.h"
+
+struct ssl_ctx_st;
+
+namespace causeway::net {
+
+struct ListenerOptions {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;
+    std::shared_ptr<ssl_ctx_st> tls;  // null: in the clear
+    auth::ListenerPolicy policy;
+};
+
+struct ShardOptions {
+    session::Limits limits;
+    std::uint32_t connections_max = 1'000'000;  // of this loop
+    std::uint32_t output_bytes_max = 8U << 20;
+    std::uint64_t random = 1;
+};
+
+struct ShardStatus {
+    session::Counters sessions;
+    std::uint64_t connections = 0;
+    std::uint64_t online = 0;
+    std::uint64_t accepted = 0;
+    std::uint64_t refused_full = 0;
+    std::uint64_t tls_failed = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t paused = 0;  // how often reading stopped because the core did not keep up
+};
+
+class Connection;
+
+class Shard final : public SubmitterEvents {
+public:
+    // `make_submitter` makes this loop's way into the core.
+    using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
+    Shard(const ShardOptions& options, const MakeSubmitter& make_submitter);
+    ~Shard() override;
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+
+    [[nodiscard]] io::Loop& loop() { return loop_; }
+
+    // Effect: listens; returns the port bound. Before the loop runs.
+    Result<std::uint16_t> listen(const ListenerOptions& options);
+    // Effect: stops accepting and reading; each connection is closed with kServerShuttingDown when
+    // its publishes are answered; `done` is called when all are gone or after `grace_ms`.
+    void shut_down(std::uint64_t grace_ms, io::Task done);
+    [[nodiscard]] ShardStatus status() const;
+
+    // SubmitterEvents.
+    void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
+    void on_outputs(StreamOutputs& outputs) override;
+    void on_room() override;
+    void on_stream_lost() override;
+    void on_available(bool available) override;
+
+private:
+    friend class Connection;
+    struct Slot {
+        std::unique_ptr<Connection> connection;
+        std::uint32_t generation = 0;
+    };
+
+    void accept(io::StreamPtr stream, const ListenerOptions& options);
+    Connection* find(std::uint64_t nonce);
+    void perform(Connection& connection);
+    void release(Connection& connection);
+    void pause(Connection& connection);
+    void on_timer(std::uint64_t nonce);
+    void check_shut_down();
+
+    ShardOptions options_;
+    io::Loop loop_;
+    std::unique_ptr<Submitter> submitter_;
+    io::LoopTimers timers_;
+    io::Timer grace_;
+    io::TurnHook hook_;
+    std::vector<std::unique_ptr<io::TcpListener>> listeners_;
+    std::vector<Slot> slots_;
+    std::vector<std::uint32_t> free_;
+    std::vector<std::uint64_t> paused_;  // connections that wait for room, by nonce
+    session::Effects effects_;
+    ShardStatus status_;
+    std::uint64_t random_;
+    io::Task shut_down_done_;
+    bool shutting_down_ = false;
+};
+
+}  // namespace causeway::net

@@ -1,0 +1,171 @@
+// CONNECT to CONNACK, DISCONNECT, and the CLOSE that ends the session's ownership.
+#include <algorithm>
+#include <array>
+
+#include "core/message/body.h"
+#include "gateway/session/effects.h"
+
+namespace causeway::session {
+
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+namespace {
+
+// 26 characters of [a-z0-9] from the driver's random number and the connection's name.
+std::string make_client_id(std::uint64_t random, std::uint64_t nonce) {
+    constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuv";
+    std::string id = "cw-";
+    for (const std::uint64_t word : {random, nonce * 0x9E3779B97F4A7C15U}) {
+        for (unsigned shift = 0; shift < 60; shift += 5) {
+            id.push_back(kDigits[(word >> shift) & 31U]);
+        }
+    }
+    return id;
+}
+
+}  // namespace
+
+void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, Effects& out) {
+    version_ = packet.version;
+    const bool v5 = version_ == Version::k5;
+    if (packet.properties.authentication_method) {
+        refuse_connect(ReasonCode::kBadAuthenticationMethod, out);
+        return;
+    }
+    if (!peer_.may_connect) {
+        refuse_connect(ReasonCode::kNotAuthorized, out);
+        return;
+    }
+    if (!core_available) {
+        refuse_connect(ReasonCode::kServerUnavailable, out);
+        return;
+    }
+    client_id_ = std::string(packet.client_id);
+    if (client_id_.empty()) {
+        // Without Clean Session a 3.1.1 client must bring its own [MQTT-3.1.3-8].
+        if (!v5 && !packet.clean_start) {
+            refuse_connect(ReasonCode::kClientIdentifierNotValid, out);
+            return;
+        }
+        client_id_ = make_client_id(random_, nonce_);
+        extras().assigned_client_id = client_id_;
+    }
+    keep_alive_s_ = packet.keep_alive_s;
+    const std::uint16_t keep_alive_max = limits_->keep_alive_max_s;
+    if (v5 && keep_alive_max != 0 && (keep_alive_s_ == 0 || keep_alive_s_ > keep_alive_max)) {
+        keep_alive_s_ = keep_alive_max;
+    }
+    client_receive_maximum_ = packet.properties.receive_maximum;
+    client_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(0);
+    asked_expiry_s_ =
+        v5 ? packet.properties.session_expiry_interval_s : (packet.clean_start ? 0 : kNeverExpires);
+    if (packet.user_name) {
+        extras().username = std::string(*packet.user_name);
+    }
+
+    Open open;
+    open.client_id = client_id_;
+    open.username = packet.user_name.value_or(std::string_view{});
+    open.nonce = nonce_;
+    open.session_expiry_interval_s = asked_expiry_s_;
+    open.receive_maximum = window();
+    open.clean_start = packet.clean_start;
+    std::string will_body;
+    if (packet.will) {
+        const mqtt::Will& will = *packet.will;
+        std::string properties;
+        if (v5 && !mqtt::append_forward_properties(will.properties.forward, properties)) {
+            refuse_connect(ReasonCode::kMalformedPacket, out);
+            return;
+        }
+        append_body(properties, will.payload, will_body);
+        WillView view;
+        view.topic = will.topic;
+        view.body = will_body;
+        view.delay_s = will.properties.will_delay_interval_s;
+        view.expiry_s = will.properties.message_expiry_interval_s.value_or(0);
+        view.qos = will.qos;
+        view.retain = will.retain;
+        open.will = view;
+    }
+    phase_ = Phase::kOpening;
+    out.deadline_changed = true;
+    submit(make_token(Ticket::kOpen, 0), open, {}, out);
+}
+
+std::uint16_t Session::window() const {
+    return std::min(client_receive_maximum_, limits_->inflight_max);
+}
+
+void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
+    OpenAnswer answer;
+    const bool ok = code == ResultCode::kOk && decode(detail, answer);
+    epoch_ = answer.epoch;
+    if (phase_ != Phase::kOpening) {
+        if (ok) {
+            submit_close(CloseReason::kLost, std::nullopt, out);  // gone meanwhile (rule 5)
+        }
+        return;
+    }
+    if (!ok) {
+        refuse_connect(code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
+                                                          : ReasonCode::kServerUnavailable,
+                       out);
+        return;
+    }
+    phase_ = Phase::kOnline;
+    out.deadline_changed = true;
+    ++counters_->connects_ok;
+    mqtt::Connack packet;
+    packet.session_present = answer.session_present;
+    mqtt::ConnackProperties& properties = packet.properties;
+    if (answer.session_expiry_interval_s != asked_expiry_s_) {
+        properties.session_expiry_interval_s = answer.session_expiry_interval_s;
+    }
+    asked_expiry_s_ = answer.session_expiry_interval_s;
+    properties.receive_maximum = limits_->receive_maximum;
+    properties.maximum_packet_size = limits_->packet_bytes_max;
+    properties.topic_alias_maximum = limits_->topic_alias_maximum;
+    properties.shared_subscription_available = false;
+    if (extras_ && !extras_->assigned_client_id.empty()) {
+        properties.assigned_client_identifier = extras_->assigned_client_id;
+    }
+    if (limits_->keep_alive_max_s != 0) {
+        properties.server_keep_alive_s = keep_alive_s_;
+    }
+    send(packet, out);
+}
+
+void Session::refuse_connect(mqtt::ReasonCode code, Effects& out) {
+    ++counters_->connects_refused;
+    mqtt::Connack packet;
+    packet.reason_code = code;
+    send(packet, out);
+    finish(End::kFlush, "CONNECT refused", out);
+}
+
+void Session::submit_close(CloseReason reason, std::optional<std::uint32_t> expiry, Effects& out) {
+    if (stale_) {
+        return;
+    }
+    Close close;
+    close.epoch = epoch_;
+    close.reason = reason;
+    close.session_expiry_interval_s = expiry;
+    submit(make_token(Ticket::kClose, 0), close, {}, out);
+}
+
+void Session::handle(const mqtt::Disconnect& packet, Effects& out) {
+    const auto expiry = packet.properties.session_expiry_interval_s;
+    if (expiry && *expiry != 0 && asked_expiry_s_ == 0) {
+        fail(ReasonCode::kProtocolError, "MQTT-3.14.2-2", out);
+        return;
+    }
+    // Only 0x00 discards the will [MQTT-3.14.4-3].
+    const bool normal = packet.reason_code == ReasonCode::kSuccess;
+    submit_close(normal ? CloseReason::kNormal : CloseReason::kWithWill, expiry, out);
+    finish(End::kNow, "DISCONNECT", out);
+}
+
+}  // namespace causeway::session

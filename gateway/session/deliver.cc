@@ -1,0 +1,230 @@
+// What the client is sent, and its acknowledgements. Packet ids follow from the number of the
+// delivery (packet_id_of), so that every gateway uses the same ones: the core's number for a
+// session with an inbox, the connection's own for one without.
+#include <algorithm>
+
+#include "core/message/body.h"
+#include "gateway/session/effects.h"
+
+namespace causeway::session {
+
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+namespace {
+
+constexpr std::size_t kCopyMax = 1024;  // a larger body is sent by reference
+constexpr std::uint64_t kPacketIds = 65'535;
+
+std::uint32_t seconds_left(SetMs expires_at, SetMs now) {
+    return expires_at > now ? static_cast<std::uint32_t>((expires_at - now + 999) / 1000) : 1;
+}
+
+}  // namespace
+
+void Session::on_delivery(const Delivery& delivery, const Message& message, SetMs now,
+                          bool output_full, Effects& out) {
+    if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
+        return;
+    }
+    if (delivery.qos == 0) {
+        if (output_full) {
+            ++counters_->deliveries_dropped_full;
+            return;
+        }
+        send_publish(delivery, 0, message, now, out);
+        return;
+    }
+    if (output_full) {
+        ++counters_->slow_closed;
+        fail(ReasonCode::kQuotaExceeded, "the client does not read what it is sent", out);
+        return;
+    }
+    if (delivery.n != 0) {
+        send_publish(delivery, delivery.n, message, now, out);
+        return;
+    }
+    Extras* extra = extras_.get();
+    if (outstanding_live_ < window() && (extra == nullptr || extra->held.empty())) {
+        send_publish(delivery, next_local_n_++, message, now, out);
+        return;
+    }
+    Extras& waiting = extras();
+    waiting.held_bytes += message.body.size() + message.topic.size() + sizeof(Held);
+    waiting.held.push_back(Held{delivery, message, now});
+    if (waiting.held_bytes > limits_->waiting_bytes_max) {
+        ++counters_->slow_closed;
+        fail(ReasonCode::kQuotaExceeded, "the client does not acknowledge what it is sent", out);
+    }
+}
+
+void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Message& message,
+                           SetMs now, Effects& out) {
+    const BodyView body = parse_body(message.body.view());
+    mqtt::PublishHead head;
+    head.topic = message.topic.view();
+    head.qos = delivery.qos;
+    head.retain = delivery.retain;
+    head.duplicate = delivery.dup;
+    head.packet_id = delivery.qos == 0 ? 0 : packet_id_of(n);
+    if (message.expires_at != 0) {
+        head.message_expiry_interval_s = seconds_left(message.expires_at, now);
+    }
+    head.subscription_identifiers = delivery.subscription_ids;
+    head.body_properties_bytes = body.properties.size();
+    head.payload_bytes = body.payload.size();
+    // A packet the client would not take is not sent and counts as done [MQTT-3.1.2-24, -25].
+    const std::size_t size = mqtt::publish_size(head, version_);
+    if ((client_packet_bytes_max_ != 0 && size > client_packet_bytes_max_) ||
+        !mqtt::encode_publish_head(head, version_, out.bytes)) {
+        ++counters_->deliveries_dropped_too_large;
+        if (delivery.n != 0) {
+            acknowledge(n, out);
+        }
+        return;
+    }
+    ++counters_->deliveries_sent[delivery.qos];
+    const std::string_view tail = version_ == Version::k5 ? body.both : body.payload;
+    if (tail.size() <= kCopyMax) {
+        out.bytes.append(tail);
+    } else {
+        out.pieces.push_back(Effects::Piece{out.bytes.size(), message.body.slice_of(tail)});
+    }
+    if (delivery.qos != 0) {
+        add_outstanding(n, delivery.qos);
+    }
+}
+
+Session::Outstanding& Session::add_outstanding(std::uint64_t n, std::uint8_t qos) {
+    const auto begin = outstanding_.begin() + outstanding_head_;
+    const auto at = std::lower_bound(begin, outstanding_.end(), n,
+                                     [](const Outstanding& a, std::uint64_t b) { return a.n < b; });
+    ++outstanding_live_;
+    return *outstanding_.insert(at, Outstanding{n, qos, false, false, false});
+}
+
+Session::Outstanding* Session::find_outstanding(std::uint16_t packet_id) {
+    const auto begin = outstanding_.begin() + outstanding_head_;
+    if (begin == outstanding_.end() || packet_id == 0) {
+        return nullptr;
+    }
+    // Numbers outstanding span less than 65,535, so the id tells which one it is.
+    const std::uint64_t delta = (packet_id + kPacketIds - packet_id_of(begin->n)) % kPacketIds;
+    const std::uint64_t n = begin->n + delta;
+    const auto at = std::lower_bound(begin, outstanding_.end(), n,
+                                     [](const Outstanding& a, std::uint64_t b) { return a.n < b; });
+    return at != outstanding_.end() && at->n == n && !at->done ? &*at : nullptr;
+}
+
+void Session::acknowledge(std::uint64_t n, Effects& out) {
+    const bool urgent = ++unflushed_acks_ >= (window() + 1) / 2;
+    if (urgent) {
+        unflushed_acks_ = 0;
+    }
+    out.acknowledged.push_back(Effects::Acknowledged{AckRange{epoch_, n, n}, urgent});
+}
+
+void Session::complete(Outstanding& item, Effects& out) {
+    item.done = true;
+    --outstanding_live_;
+    if (numbered_by_core()) {
+        acknowledge(item.n, out);
+    }
+    while (outstanding_head_ < outstanding_.size() && outstanding_[outstanding_head_].done) {
+        ++outstanding_head_;
+    }
+    constexpr std::uint32_t kDoneMax = 64;
+    if (outstanding_head_ == outstanding_.size()) {
+        outstanding_.clear();
+        outstanding_head_ = 0;
+    } else if (outstanding_head_ >= kDoneMax && outstanding_head_ * 2 > outstanding_.size()) {
+        outstanding_.erase(outstanding_.begin(), outstanding_.begin() + outstanding_head_);
+        outstanding_head_ = 0;
+    }
+    send_held(out);
+}
+
+void Session::send_held(Effects& out) {
+    if (!extras_) {
+        return;
+    }
+    auto& held = extras_->held;
+    while (!held.empty() && outstanding_live_ < window()) {
+        const Held next = std::move(held.front());
+        held.pop_front();
+        extras_->held_bytes -= next.message.body.size() + next.message.topic.size() + sizeof(Held);
+        send_publish(next.delivery, next_local_n_++, next.message, next.now, out);
+    }
+}
+
+void Session::handle(const mqtt::Puback& packet, Effects& out) {
+    Outstanding* item = find_outstanding(packet.packet_id);
+    if (item == nullptr) {
+        return;  // a late answer to an earlier connection's packet
+    }
+    if (item->qos != 1) {
+        fail(ReasonCode::kProtocolError, "PUBACK for a QoS 2 message", out);  // [MQTT-4.3.3-4]
+        return;
+    }
+    complete(*item, out);
+}
+
+void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
+    Outstanding* item = find_outstanding(packet.packet_id);
+    if (item == nullptr) {
+        send_pubrel(packet.packet_id, ReasonCode::kPacketIdentifierNotFound, out);
+        return;
+    }
+    if (item->qos != 2) {
+        fail(ReasonCode::kProtocolError, "PUBREC for a QoS 1 message", out);
+        return;
+    }
+    if (mqtt::is_error(packet.reason_code)) {
+        complete(*item, out);  // the client has discarded it («MQTT 5.0 §4.3.3»)
+        return;
+    }
+    if (item->received) {
+        if (item->released) {
+            send_pubrel(packet.packet_id, ReasonCode::kSuccess, out);
+        }
+        return;
+    }
+    item->received = true;
+    if (!numbered_by_core()) {
+        item->released = true;
+        send_pubrel(packet.packet_id, ReasonCode::kSuccess, out);
+        return;
+    }
+    causeway::Received received;
+    received.epoch = epoch_;
+    received.n = item->n;
+    submit(make_token(Ticket::kReceived, item->n), received, {}, out);
+}
+
+void Session::handle(const mqtt::Pubcomp& packet, Effects& out) {
+    Outstanding* item = find_outstanding(packet.packet_id);
+    if (item == nullptr) {
+        return;
+    }
+    if (item->qos != 2 || !item->released) {
+        fail(ReasonCode::kProtocolError, "PUBCOMP without PUBREL", out);
+        return;
+    }
+    complete(*item, out);
+}
+
+void Session::send_pubrel(std::uint16_t packet_id, mqtt::ReasonCode code, Effects& out) {
+    send(mqtt::Pubrel{packet_id, code, {}}, out);
+}
+
+void Session::on_release(const Delivery& delivery, Effects& out) {
+    if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
+        return;
+    }
+    Outstanding& item = add_outstanding(delivery.n, 2);
+    item.received = true;
+    item.released = true;
+    send_pubrel(packet_id_of(delivery.n), ReasonCode::kSuccess, out);
+}
+
+}  // namespace causeway::session

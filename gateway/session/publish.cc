@@ -1,0 +1,178 @@
+// What the client publishes: PUBLISH at QoS 0, 1 and 2, and PUBREL (MQTT 5.0 §4.3).
+#include <algorithm>
+
+#include "core/message/body.h"
+#include "core/message/topic.h"
+#include "gateway/session/effects.h"
+
+namespace causeway::session {
+
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+std::vector<std::pair<std::uint16_t, bool>>::iterator Session::receiving_at(
+    std::uint16_t packet_id) {
+    auto& receiving = extras().receiving;
+    return std::lower_bound(receiving.begin(), receiving.end(), std::pair(packet_id, false));
+}
+
+// The topic of the packet, by its alias if need be. False: the connection has been failed.
+bool Session::resolve_alias(const mqtt::Publish& packet, std::string_view& topic, Effects& out) {
+    topic = packet.topic;
+    if (!packet.properties.topic_alias) {
+        return true;
+    }
+    const std::uint16_t alias = *packet.properties.topic_alias;
+    if (alias > limits_->topic_alias_maximum) {  // [MQTT-3.3.2-9]
+        fail(ReasonCode::kTopicAliasInvalid, "MQTT-3.3.2-9", out);
+        return false;
+    }
+    auto& aliases = extras().aliases;
+    if (aliases.size() < alias) {
+        aliases.resize(alias);
+    }
+    std::string& known = aliases[alias - 1U];
+    if (!topic.empty()) {
+        known = std::string(topic);
+    } else if (known.empty()) {
+        fail(ReasonCode::kProtocolError, "a topic alias that was never set", out);  // §3.3.2.3.4
+        return false;
+    }
+    topic = known;
+    return true;
+}
+
+void Session::handle(const mqtt::Publish& packet, Effects& out) {
+    ++counters_->publishes_received[packet.qos];
+    std::string_view topic;
+    if (!resolve_alias(packet, topic, out)) {
+        ++counters_->publishes_refused;
+        return;
+    }
+    const bool v5 = version_ == Version::k5;
+    if (packet.qos == 2) {
+        const auto at = receiving_at(packet.packet_id);
+        if (at != extras_->receiving.end() && at->first == packet.packet_id) {
+            ++counters_->publishes_repeated;
+            if (at->second) {
+                send(mqtt::Pubrec{packet.packet_id, ReasonCode::kSuccess, {}}, out);
+            }
+            return;
+        }
+    }
+    if (packet.qos != 0 && v5 && receiving_ >= limits_->receive_maximum) {
+        ++counters_->publishes_refused;
+        fail(ReasonCode::kReceiveMaximumExceeded, "MQTT-3.3.4-9", out);
+        return;
+    }
+    // "$..." is the server's own; only what clients may publish goes into the core.
+    const bool forbidden = topic.starts_with('$');
+    const bool too_deep = topic_level_count(topic) > limits_->topic_levels_max;
+    if (forbidden || too_deep) {
+        ++counters_->publishes_refused;
+        const ReasonCode code =
+            forbidden ? ReasonCode::kNotAuthorized : ReasonCode::kTopicNameInvalid;
+        if (v5 && packet.qos == 1) {
+            send(mqtt::Puback{packet.packet_id, code, {}}, out);
+        } else if (v5 && packet.qos == 2) {
+            send(mqtt::Pubrec{packet.packet_id, code, {}}, out);
+        } else if (packet.qos != 0) {
+            fail(code, "a topic clients may not publish to", out);  // 3.1.1 has no negative answer
+        }
+        return;
+    }
+
+    const std::string_view properties = packet.properties.forward.wire.value_or(std::string_view{});
+    out.body.clear();
+    if (packet.properties.forward.wire) {
+        append_body(properties, packet.payload, out.body);
+    } else {
+        std::string encoded;
+        CW_CHECK(mqtt::append_forward_properties(packet.properties.forward, encoded));
+        append_body(encoded, packet.payload, out.body);
+    }
+    causeway::Publish publish;
+    publish.epoch = epoch_;
+    publish.client_id = client_id_;
+    publish.topic = topic;
+    publish.body = out.body;
+    publish.expiry_s = packet.properties.message_expiry_interval_s.value_or(0);
+    publish.qos = packet.qos;
+    publish.retain = packet.retain;
+    publish.username = extras_ ? std::string_view(extras_->username) : std::string_view{};
+    publish.peer_host = peer_.host;
+    if (packet.properties.message_expiry_interval_s && publish.expiry_s == 0) {
+        publish.expiry_s = 1;  // 0 on the wire: expired at once for whoever is not there now
+    }
+    if (packet.qos == 0) {
+        ++counters_->unlogged_passed;
+        out.has_unlogged = true;
+        out.unlogged = publish;
+        return;
+    }
+    if (packet.qos == 2) {
+        publish.packet_id = packet.packet_id;
+        extras().receiving.insert(receiving_at(packet.packet_id), {packet.packet_id, false});
+    }
+    ++receiving_;
+    ++unanswered_;
+    constexpr std::uint64_t kQos2Bit = 1U << 16;
+    submit(make_token(Ticket::kPublish, packet.packet_id | (packet.qos == 2 ? kQos2Bit : 0)),
+           publish, topic, out);
+}
+
+// PUBACK or PUBREC: apply has decided.
+void Session::published(std::uint64_t what, ResultCode code, Effects& out) {
+    const auto packet_id = static_cast<std::uint16_t>(what);
+    const bool qos2 = (what >> 16) != 0;
+    --unanswered_;
+    const bool ok = code == ResultCode::kOk || code == ResultCode::kNoSubscribers;
+    ++(ok ? counters_->publishes_ok : counters_->publishes_refused);
+    ReasonCode reason = ReasonCode::kSuccess;
+    if (code == ResultCode::kNoSubscribers) {
+        reason = ReasonCode::kNoMatchingSubscribers;
+    } else if (!ok) {
+        reason = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
+                                                    : ReasonCode::kUnspecifiedError;
+    }
+    if (!ok && version_ != Version::k5) {
+        // 3.1.1 cannot say no, and silence would stall the client: it sends again after connecting.
+        fail(reason, "a publish was refused: quota exceeded", out);
+        return;
+    }
+    if (!qos2) {
+        --receiving_;
+        send(mqtt::Puback{packet_id, reason, {}}, out);
+        return;
+    }
+    const auto at = receiving_at(packet_id);
+    if (at != extras_->receiving.end() && at->first == packet_id) {
+        if (ok) {
+            at->second = true;
+        } else {
+            extras_->receiving.erase(at);
+            --receiving_;
+        }
+    }
+    send(mqtt::Pubrec{packet_id, reason, {}}, out);
+}
+
+void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
+    causeway::Release release;
+    release.epoch = epoch_;
+    release.packet_id = packet.packet_id;
+    submit(make_token(Ticket::kRelease, packet.packet_id), release, {}, out);
+}
+
+void Session::released(std::uint16_t packet_id, ResultCode code, Effects& out) {
+    const auto at = receiving_at(packet_id);
+    if (at != extras_->receiving.end() && at->first == packet_id) {
+        extras_->receiving.erase(at);
+        --receiving_;
+    }
+    const ReasonCode reason = code == ResultCode::kNotFound ? ReasonCode::kPacketIdentifierNotFound
+                                                            : ReasonCode::kSuccess;
+    send(mqtt::Pubcomp{packet_id, reason, {}}, out);
+}
+
+}  // namespace causeway::session

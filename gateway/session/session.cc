@@ -1,0 +1,226 @@
+#include "gateway/session/session.h"
+
+#include <algorithm>
+
+#include "gateway/session/effects.h"
+
+namespace causeway::session {
+
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+Session::Session(std::uint64_t nonce, Peer peer, const Limits& limits, Counters& counters,
+                 std::uint64_t random, MonoMs now)
+    : limits_(&limits),
+      counters_(&counters),
+      nonce_(nonce),
+      random_(random),
+      peer_(std::move(peer)),
+      last_packet_at_(now) {}
+
+Session::Extras& Session::extras() {
+    if (!extras_) {
+        extras_ = std::make_unique<Extras>();
+    }
+    return *extras_;
+}
+
+mqtt::DecodeOptions Session::decode_options() const {
+    mqtt::DecodeOptions options;
+    options.version = version_;
+    options.packet_bytes_max = limits_->packet_bytes_max;
+    return options;
+}
+
+void Session::on_packet(const mqtt::Packet& packet, MonoMs now, bool core_available, Effects& out) {
+    if (!takes_packets()) {
+        return;
+    }
+    last_packet_at_ = now;
+    if (phase_ == Phase::kNew) {
+        if (const auto* connect = std::get_if<mqtt::Connect>(&packet)) {
+            handle(*connect, now, core_available, out);
+        } else {
+            ++counters_->protocol_errors;  // [MQTT-3.1.0-1]
+            finish(End::kNow, "the first packet was not CONNECT", out);
+        }
+        return;
+    }
+    const auto visitor = [&](const auto& received) {
+        using T = std::decay_t<decltype(received)>;
+        if constexpr (std::is_same_v<T, mqtt::Pingreq>) {
+            send(mqtt::Pingresp{}, out);
+        } else if constexpr (std::is_same_v<T, mqtt::Connect>) {
+            fail(ReasonCode::kProtocolError, "a second CONNECT", out);  // [MQTT-3.1.0-2]
+        } else if constexpr (requires { handle(received, out); }) {
+            handle(received, out);
+        } else {
+            fail(ReasonCode::kProtocolError, "a packet clients do not send", out);
+        }
+    };
+    std::visit(visitor, packet);
+}
+
+void Session::on_decode_error(const mqtt::DecodeError& error, Effects& out) {
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    ++counters_->malformed;
+    if (phase_ == Phase::kNew) {
+        version_ = error.version;
+        // An answer only to what was recognisably a CONNECT [MQTT-3.1.4-1]; 3.1.1 has a return code
+        // for a bad protocol level alone [MQTT-3.1.2-2].
+        const bool answer = error.type == mqtt::PacketType::kConnect &&
+                            (version_ == Version::k5 ||
+                             error.reason_code == ReasonCode::kUnsupportedProtocolVersion);
+        if (answer) {
+            refuse_connect(error.reason_code, out);
+            return;
+        }
+        finish(End::kNow, "malformed bytes before CONNECT", out);
+        return;
+    }
+    fail(error.reason_code, error.statement, out);
+}
+
+void Session::on_result(std::uint64_t token, ResultCode code, std::string_view detail,
+                        Effects& out) {
+    --results_due_;
+    if (ticket_of(token) == Ticket::kOpen) {
+        opened(code, detail, out);
+        return;
+    }
+    if (phase_ != Phase::kOnline) {
+        return;
+    }
+    if (code == ResultCode::kStale) {
+        stale_ = true;
+        ++counters_->takeovers;
+        fail(ReasonCode::kSessionTakenOver, "the session has another owner", out);
+        return;
+    }
+    switch (ticket_of(token)) {
+        case Ticket::kPublish:
+            published(what_of(token), code, out);
+            break;
+        case Ticket::kRelease:
+            released(static_cast<std::uint16_t>(what_of(token)), code, out);
+            break;
+        case Ticket::kSubscribe:
+            subscribed(code, detail, out);
+            break;
+        case Ticket::kUnsubscribe:
+            unsubscribed(code, detail, out);
+            break;
+        case Ticket::kReceived: {
+            const std::uint16_t packet_id = packet_id_of(what_of(token));
+            if (Outstanding* item = find_outstanding(packet_id)) {
+                item->released = true;
+                send_pubrel(packet_id, ReasonCode::kSuccess, out);
+            }
+            break;
+        }
+        case Ticket::kOpen:
+        case Ticket::kClose:
+            break;
+    }
+}
+
+MonoMs Session::deadline() const {
+    switch (phase_) {
+        case Phase::kNew:
+            return last_packet_at_ + std::uint64_t{limits_->connect_timeout_s} * 1000;
+        case Phase::kOnline:
+            // One and a half times the keep alive [MQTT-3.1.2-22].
+            return keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
+        case Phase::kOpening:
+        case Phase::kEnded:
+            return 0;
+    }
+    return 0;
+}
+
+void Session::on_timer(MonoMs now, Effects& out) {
+    const MonoMs due = deadline();
+    if (due == 0 || now < due) {
+        return;
+    }
+    if (phase_ == Phase::kNew) {
+        finish(End::kNow, "no CONNECT in time", out);
+        return;
+    }
+    ++counters_->keep_alive_timeouts;
+    fail(ReasonCode::kKeepAliveTimeout, "keep alive timeout", out);
+}
+
+void Session::on_takeover(std::uint64_t epoch, Effects& out) {
+    if (epoch != epoch_ || phase_ != Phase::kOnline) {
+        return;
+    }
+    stale_ = true;
+    ++counters_->takeovers;
+    fail(ReasonCode::kSessionTakenOver, "session taken over", out);  // [MQTT-3.1.4-3]
+}
+
+void Session::on_stream_lost(Effects& out) {
+    results_due_ = 0;
+    stale_ = true;  // the core has detached the session already
+    if (phase_ == Phase::kOnline) {
+        fail(ReasonCode::kServerUnavailable, "this gateway lost its stream to the core", out);
+    } else if (phase_ == Phase::kOpening) {
+        refuse_connect(ReasonCode::kServerUnavailable, out);
+    }
+}
+
+void Session::on_closed(Effects& out) {
+    if (phase_ == Phase::kOnline) {
+        submit_close(CloseReason::kLost, std::nullopt, out);
+    }
+    finish(End::kNow, "the peer closed the connection", out);
+}
+
+void Session::on_shutdown(mqtt::ReasonCode code, Effects& out) {
+    if (phase_ == Phase::kOnline) {
+        fail(code, "closed by the server", out);
+    } else if (phase_ != Phase::kEnded) {
+        finish(End::kNow, "closed by the server", out);
+    }
+}
+
+void Session::fail(mqtt::ReasonCode code, std::string_view why, Effects& out) {
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    if (code == ReasonCode::kProtocolError) {
+        ++counters_->protocol_errors;
+    }
+    if (version_ == Version::k5) {
+        mqtt::Disconnect packet;
+        packet.reason_code =
+            mqtt::may_carry(mqtt::PacketType::kDisconnect, code, mqtt::Sender::kServer)
+                ? code
+                : ReasonCode::kUnspecifiedError;
+        send(packet, out);
+    }
+    if (phase_ == Phase::kOnline) {
+        submit_close(CloseReason::kLost, std::nullopt, out);
+    }
+    finish(End::kFlush, why, out);
+}
+
+void Session::finish(End end, std::string_view why, Effects& out) {
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    phase_ = Phase::kEnded;
+    counters_->publishes_unanswered += unanswered_;
+    unanswered_ = 0;
+    outstanding_.clear();
+    outstanding_.shrink_to_fit();
+    extras_.reset();
+    out.end = end;
+    out.why = why;
+    out.deadline_changed = true;
+}
+
+}  // namespace causeway::session

@@ -1,0 +1,197 @@
+// One connection's MQTT state machine: packets, results and deliveries in, effects out. No socket,
+// no clock, no thread: the driver gives "now" and performs the effects. It owns nothing durable:
+// what must outlive the connection is in the core, and every success code leaves only after the
+// core's result.
+//
+// Life: constructed at accept -> CONNECT -> OPEN submitted -> its result: CONNACK, online -> ends
+// by DISCONNECT, a fault, a takeover or the socket. After the end finished() says when the last
+// result is back and the machine can be destroyed.
+//
+// connect.cc the beginning and the end · publish.cc what the client sends · deliver.cc what it is
+// sent · subscribe.cc its subscriptions. Sources: MQTT 5.0 §3, §4; MQTT 3.1.1 §3, §4.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/message/output.h"
+#include "gateway/mqtt/decode.h"
+#include "gateway/mqtt/packet.h"
+#include "gateway/session/types.h"
+
+namespace causeway::session {
+
+// Who is there, as far as the transport knows.
+struct Peer {
+    std::string host;         // address without port
+    std::string common_name;  // of a verified client certificate; empty: none shown
+    bool may_connect = true;  // the listener lets this peer in
+};
+
+class Session {
+public:
+    // `nonce` names the connection inside its loop and comes back in deliveries. `limits` and
+    // `counters` must outlive the session. `random`: for an assigned client id.
+    Session(std::uint64_t nonce, Peer peer, const Limits& limits, Counters& counters,
+            std::uint64_t random, MonoMs now);
+
+    // What the TLS handshake told of the peer. Before the first packet.
+    void set_identity(std::string common_name, bool may_connect) {
+        peer_.common_name = std::move(common_name);
+        peer_.may_connect = may_connect;
+    }
+
+    // --- events --------------------------------------------------------------------------------
+
+    // `packet` and what it views live during the call. `core_available`: CONNECT is refused
+    // without.
+    void on_packet(const mqtt::Packet& packet, MonoMs now, bool core_available, Effects& out);
+    void on_decode_error(const mqtt::DecodeError& error, Effects& out);
+    void on_result(std::uint64_t token, ResultCode code, std::string_view detail, Effects& out);
+    // `now` is the set time of the output. `output_full`: the client does not keep up.
+    void on_delivery(const Delivery& delivery, const Message& message, SetMs now, bool output_full,
+                     Effects& out);
+    // PUBREL for a number whose PUBREC was applied in an earlier connection.
+    void on_release(const Delivery& delivery, Effects& out);
+    void on_takeover(std::uint64_t epoch, Effects& out);
+    // The driver's timer at deadline().
+    void on_timer(MonoMs now, Effects& out);
+    // The transport is gone; nothing can be sent any more.
+    void on_closed(Effects& out);
+    // Close from our side, e.g. kServerShuttingDown. The will is published unless `normal`.
+    void on_shutdown(mqtt::ReasonCode code, Effects& out);
+    // The core lost this loop's stream: what was submitted has no result.
+    void on_stream_lost(Effects& out);
+
+    // --- for the driver ------------------------------------------------------------------------
+
+    [[nodiscard]] mqtt::DecodeOptions decode_options() const;
+    // When on_timer() is wanted; 0: never.
+    [[nodiscard]] MonoMs deadline() const;
+    // False between CONNECT and its answer: keep further packets until then («MQTT 5.0 §3.1.4»).
+    [[nodiscard]] bool takes_packets() const {
+        return phase_ == Phase::kNew || phase_ == Phase::kOnline;
+    }
+    [[nodiscard]] bool online() const { return phase_ == Phase::kOnline; }
+    // Ended, and no result is owed to it.
+    [[nodiscard]] bool finished() const { return phase_ == Phase::kEnded && results_due_ == 0; }
+    // Every publish of the client so far has its PUBACK or PUBREC.
+    [[nodiscard]] bool answered() const { return unanswered_ == 0 && phase_ != Phase::kOpening; }
+    [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+    [[nodiscard]] const std::string& client_id() const { return client_id_; }
+    [[nodiscard]] mqtt::Version version() const { return version_; }
+
+private:
+    enum class Phase : std::uint8_t { kNew, kOpening, kOnline, kEnded };
+
+    // A delivery at QoS 1 or 2 that the client has not finished with.
+    struct Outstanding {
+        std::uint64_t n = 0;
+        std::uint8_t qos = 0;
+        bool received = false;  // PUBREC came
+        bool released = false;  // PUBREL was sent
+        bool done = false;      // acknowledged behind an older one
+    };
+    // Waits until the client's Receive Maximum allows it (sessions without an inbox only).
+    struct Held {
+        Delivery delivery;
+        Message message;
+        SetMs now = 0;
+    };
+    struct PendingSubscribe {
+        std::uint16_t packet_id = 0;
+        std::vector<mqtt::ReasonCode> codes;  // kSuccess where the core decides
+    };
+    // What few connections need.
+    struct Extras {
+        std::vector<std::string> aliases;  // by topic alias - 1
+        std::deque<Held> held;
+        std::size_t held_bytes = 0;
+        std::deque<PendingSubscribe> subscribes;
+        std::deque<std::uint16_t> unsubscribes;
+        // QoS 2 ids of the client from PUBLISH to PUBCOMP, sorted; true: PUBREC was sent.
+        std::vector<std::pair<std::uint16_t, bool>> receiving;
+        std::string username;
+        std::string assigned_client_id;
+    };
+
+    // connect.cc
+    void handle(const mqtt::Connect& packet, MonoMs now, bool core_available, Effects& out);
+    void handle(const mqtt::Disconnect& packet, Effects& out);
+    void opened(ResultCode code, std::string_view detail, Effects& out);
+    void refuse_connect(mqtt::ReasonCode code, Effects& out);
+    void submit_close(CloseReason reason, std::optional<std::uint32_t> expiry, Effects& out);
+    // Ends with DISCONNECT (5.0) and the reason; the will is published.
+    void fail(mqtt::ReasonCode code, std::string_view why, Effects& out);
+    void finish(End end, std::string_view why, Effects& out);
+
+    // publish.cc
+    void handle(const mqtt::Publish& packet, Effects& out);
+    void handle(const mqtt::Pubrel& packet, Effects& out);
+    bool resolve_alias(const mqtt::Publish& packet, std::string_view& topic, Effects& out);
+    void published(std::uint64_t what, ResultCode code, Effects& out);
+    void released(std::uint16_t packet_id, ResultCode code, Effects& out);
+
+    // deliver.cc
+    void handle(const mqtt::Puback& packet, Effects& out);
+    void handle(const mqtt::Pubrec& packet, Effects& out);
+    void handle(const mqtt::Pubcomp& packet, Effects& out);
+    void send_publish(const Delivery& delivery, std::uint64_t n, const Message& message, SetMs now,
+                      Effects& out);
+    void send_pubrel(std::uint16_t packet_id, mqtt::ReasonCode code, Effects& out);
+    Outstanding* find_outstanding(std::uint16_t packet_id);
+    Outstanding& add_outstanding(std::uint64_t n, std::uint8_t qos);
+    [[nodiscard]] std::uint16_t window() const;
+    void acknowledge(std::uint64_t n, Effects& out);
+    std::vector<std::pair<std::uint16_t, bool>>::iterator receiving_at(std::uint16_t packet_id);
+    void complete(Outstanding& item, Effects& out);
+    void send_held(Effects& out);
+
+    // subscribe.cc
+    void handle(const mqtt::Subscribe& packet, Effects& out);
+    void handle(const mqtt::Unsubscribe& packet, Effects& out);
+    void subscribed(ResultCode code, std::string_view detail, Effects& out);
+    void unsubscribed(ResultCode code, std::string_view detail, Effects& out);
+
+    // session.cc
+    template <typename Packet>
+    void send(const Packet& packet, Effects& out);
+    template <typename Command>
+    void submit(std::uint64_t token, const Command& command, std::string_view topic, Effects& out);
+    Extras& extras();
+    // Deliveries carry the core's numbers (the session has an inbox), not this connection's own.
+    [[nodiscard]] bool numbered_by_core() const { return next_local_n_ == 1; }
+
+    const Limits* limits_;
+    Counters* counters_;
+    std::uint64_t nonce_;
+    std::uint64_t random_;
+    std::uint64_t epoch_ = 0;
+    std::string client_id_;
+    Peer peer_;
+    MonoMs last_packet_at_;
+    std::uint64_t next_local_n_ = 1;  // sessions without an inbox number their deliveries here
+    std::vector<Outstanding> outstanding_;  // sorted by n; those before outstanding_head_ are done
+    std::uint32_t outstanding_head_ = 0;
+    std::uint32_t outstanding_live_ = 0;  // not done
+    std::unique_ptr<Extras> extras_;
+    std::uint32_t client_packet_bytes_max_ = 0;  // 0: no limit
+    std::uint32_t results_due_ = 0;
+    std::uint32_t asked_expiry_s_ = 0;
+    std::uint16_t keep_alive_s_ = 0;
+    std::uint32_t receiving_ = 0;   // its QoS 1 and 2 publishes until PUBACK or PUBCOMP
+    std::uint32_t unanswered_ = 0;  // its publishes without PUBACK or PUBREC
+    std::uint16_t client_receive_maximum_ = 65'535;
+    std::uint16_t unflushed_acks_ = 0;
+    Phase phase_ = Phase::kNew;
+    mqtt::Version version_ = mqtt::Version::k311;
+    bool stale_ = false;  // the core has another owner: no CLOSE
+};
+
+}  // namespace causeway::session

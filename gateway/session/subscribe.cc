@@ -1,0 +1,75 @@
+// SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8 to §3.11). The core decides each filter; what this
+// server does not offer is answered here.
+#include "core/message/topic.h"
+#include "gateway/session/effects.h"
+
+namespace causeway::session {
+
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
+    causeway::Subscribe command;
+    command.epoch = epoch_;
+    PendingSubscribe pending;
+    pending.packet_id = packet.packet_id;
+    for (const mqtt::Subscription& subscription : packet.subscriptions) {
+        if (version_ == Version::k5 && is_shared_filter(subscription.filter)) {
+            pending.codes.push_back(ReasonCode::kSharedSubscriptionsNotSupported);
+            continue;
+        }
+        if (topic_level_count(subscription.filter) > limits_->topic_levels_max) {
+            pending.codes.push_back(ReasonCode::kTopicFilterInvalid);
+            continue;
+        }
+        pending.codes.push_back(ReasonCode::kSuccess);
+        SubscriptionRequest request;
+        request.filter = subscription.filter;
+        request.identifier = packet.properties.subscription_identifier.value_or(0);
+        request.qos = subscription.qos;
+        request.no_local = subscription.no_local;
+        request.retain_as_published = subscription.retain_as_published;
+        request.retain_handling = static_cast<std::uint8_t>(subscription.retain_handling);
+        command.filters.push_back(request);
+    }
+    extras().subscribes.push_back(std::move(pending));
+    submit(make_token(Ticket::kSubscribe, packet.packet_id), command, {}, out);
+}
+
+void Session::subscribed(ResultCode code, std::string_view detail, Effects& out) {
+    PendingSubscribe pending = std::move(extras().subscribes.front());
+    extras_->subscribes.pop_front();
+    mqtt::Suback packet;
+    packet.packet_id = pending.packet_id;
+    std::size_t next = 0;
+    for (ReasonCode& reason : pending.codes) {
+        if (reason == ReasonCode::kSuccess) {
+            const bool decided = code == ResultCode::kOk && next < detail.size();
+            reason =
+                decided ? static_cast<ReasonCode>(detail[next++]) : ReasonCode::kUnspecifiedError;
+        }
+        packet.reason_codes.push_back(reason);
+    }
+    send(packet, out);
+}
+
+void Session::handle(const mqtt::Unsubscribe& packet, Effects& out) {
+    causeway::Unsubscribe command;
+    command.epoch = epoch_;
+    command.filters.assign(packet.filters.begin(), packet.filters.end());
+    extras().unsubscribes.push_back(packet.packet_id);
+    submit(make_token(Ticket::kUnsubscribe, packet.packet_id), command, {}, out);
+}
+
+void Session::unsubscribed(ResultCode code, std::string_view detail, Effects& out) {
+    mqtt::Unsuback packet;
+    packet.packet_id = extras().unsubscribes.front();
+    extras_->unsubscribes.pop_front();
+    for (const char decided : detail) {
+        packet.reason_codes.push_back(code == ResultCode::kOk ? static_cast<ReasonCode>(decided)
+                                                              : ReasonCode::kUnspecifiedError);
+    }
+    send(packet, out);
+}
+
+}  // namespace causeway::session

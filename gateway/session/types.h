@@ -1,0 +1,124 @@
+// What goes into a session machine and what comes out of it. Plain values; the driver (gateway/net)
+// owns an Effects per loop, clears it before each step and performs it after.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/time.h"
+#include "core/message/command.h"
+#include "gateway/mqtt/reason_code.h"
+
+namespace causeway::session {
+
+// The limits and offers of a listener; shared by its sessions.
+struct Limits {
+    std::uint32_t packet_bytes_max = 1U << 20;
+    std::uint32_t topic_levels_max = 128;
+    std::uint32_t session_expiry_max_s = 7 * 86'400;
+    std::uint16_t receive_maximum = 1'024;  // what we take from a client unanswered
+    std::uint16_t inflight_max = 1'024;     // what we send to it unanswered, at most
+    std::uint16_t topic_alias_maximum = 16;
+    std::uint16_t keep_alive_max_s = 0;  // 0: the client's own; else it may not be longer, nor off
+    std::uint32_t connect_timeout_s = 10;
+    std::uint32_t waiting_bytes_max = 8U
+                                      << 20;  // held for a client whose Receive Maximum is reached
+};
+
+// Where a result belongs; carried through the core as CommandTag::token.
+enum class Ticket : std::uint8_t {
+    kOpen = 1,
+    kClose,
+    kPublish,
+    kRelease,
+    kSubscribe,
+    kUnsubscribe,
+    kReceived
+};
+
+constexpr std::uint64_t make_token(Ticket ticket, std::uint64_t what) {
+    return static_cast<std::uint64_t>(ticket) << 56 | what;
+}
+constexpr Ticket ticket_of(std::uint64_t token) { return static_cast<Ticket>(token >> 56); }
+constexpr std::uint64_t what_of(std::uint64_t token) {
+    return token & ((std::uint64_t{1} << 56) - 1);
+}
+
+// How the connection is to be closed.
+enum class End : std::uint8_t {
+    kNone,
+    kFlush,  // after what is queued has been sent
+    kNow,
+};
+
+struct Effects {
+    // Bytes for the client. A large body is kept by reference and goes in front of bytes[at].
+    struct Piece {
+        std::size_t at = 0;
+        SharedBytes body;
+    };
+    std::string bytes;
+    std::vector<Piece> pieces;
+    // Commands for the core, in `commands` one behind the other. The key is the topic of a publish,
+    // else the client id (topic_size 0).
+    struct Submission {
+        std::uint64_t token = 0;
+        std::size_t begin = 0;
+        std::size_t size = 0;
+        std::string_view topic;  // a view of the packet just given
+    };
+    std::string commands;
+    std::vector<Submission> submissions;
+    struct Acknowledged {
+        AckRange range;
+        bool urgent = false;
+    };
+    std::vector<Acknowledged> acknowledged;
+    // A QoS 0 publish; its views point into the packet and `body`.
+    bool has_unlogged = false;
+    Publish unlogged;
+    std::string body;
+    End end = End::kNone;
+    std::string_view why;  // for the log, when `end` is set; static
+    bool deadline_changed = false;
+
+    void clear() {
+        bytes.clear();
+        pieces.clear();
+        commands.clear();
+        submissions.clear();
+        acknowledged.clear();
+        has_unlogged = false;
+        body.clear();
+        end = End::kNone;
+        why = {};
+        deadline_changed = false;
+    }
+};
+
+// Counted by each loop for its sessions (promise 6: received = ok + refused + unanswered at close +
+// QoS 0 dropped + QoS 0 passed on).
+struct Counters {
+    std::uint64_t publishes_received[3] = {0, 0, 0};  // by QoS
+    std::uint64_t publishes_ok = 0;
+    std::uint64_t publishes_refused = 0;
+    std::uint64_t publishes_unanswered = 0;  // the connection closed first
+    std::uint64_t publishes_repeated = 0;    // QoS 2, the same packet id again
+    std::uint64_t unlogged_passed = 0;
+    std::uint64_t deliveries_sent[3] = {0, 0, 0};
+    std::uint64_t deliveries_dropped_full = 0;       // QoS 0, the client was too slow
+    std::uint64_t deliveries_dropped_too_large = 0;  // above the client's Maximum Packet Size
+    std::uint64_t connects_ok = 0;
+    std::uint64_t connects_refused = 0;
+    std::uint64_t protocol_errors = 0;
+    std::uint64_t malformed = 0;
+    std::uint64_t keep_alive_timeouts = 0;
+    std::uint64_t takeovers = 0;
+    std::uint64_t slow_closed = 0;
+};
+
+}  // namespace causeway::session
