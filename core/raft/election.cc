@@ -20,8 +20,11 @@ bool Raft::leader_is_alive() const {
     return leads() || (leader() && election_elapsed_ < options_.election_ticks_min);
 }
 
+// A removed voter may be needed once more: if it alone knows that its removal is committed, and its
+// log is longer than those of the others, they cannot win without its vote («thesis §4.2.2»).
 bool Raft::may_stand() const {
-    return !leads() && !held_ && !log_.installing() && configuration().has_voter(id());
+    return !leads() && !held_ && !log_.installing() &&
+           (configuration().has_voter(id()) || was_voter_);
 }
 
 void Raft::arm_election_timer(unsigned ticks_min, unsigned ticks_max) {
@@ -114,6 +117,9 @@ void Raft::become_leader() {
     role_ = std::move(leader);
     configuration_changed(std::get<Leader>(role_));
     append_own(Entry{});
+    if (!configuration().has_voter(id())) {
+        std::get<Leader>(role_).leave_at = log_.last();
+    }
 }
 
 void Raft::tick_waiting() {

@@ -14,7 +14,7 @@ namespace causeway::raft {
 
 // Times are in ticks; the defaults are for a tick of 10 ms.
 struct Options {
-    NodeId id;
+    NodeId id{};
     std::uint64_t seed = 1;  // Of the election timeouts. Give each node and group another.
     unsigned heartbeat_ticks = 10;
     unsigned election_ticks_min = 40;  // A timeout is drawn from [min, max) each time it is armed.
@@ -23,8 +23,8 @@ struct Options {
     unsigned hurried_ticks_max = 20;
     std::size_t entry_bytes_max = 1U << 20;  // Of one payload.
     std::size_t message_bytes_max =
-        1U << 20;         // Of the entries of one append; one entry may exceed it.
-    WindowLimits window;  // Per follower.
+        1U << 20;           // Of the entries of one append; one entry may exceed it.
+    WindowLimits window{};  // Per follower.
     std::size_t unapplied_bytes_max = 16U
                                       << 20;  // Proposed and not yet applied; twice on a follower.
     std::size_t committed_bytes_max = 4U << 20;  // Per Ready.

@@ -111,7 +111,7 @@ void Raft::step(Message message) {
 tl::expected<Index, ProposeError> Raft::propose(absl::Span<SharedBytes> payloads) {
     CW_CHECK(!payloads.empty());
     const auto* leader = std::get_if<Leader>(&role_);
-    if (leader == nullptr || leader->leaving) {
+    if (leader == nullptr || leader->leave_at) {
         return tl::unexpected(ProposeError::kNotLeader);
     }
     if (leader->transferee) {
@@ -150,17 +150,22 @@ void Raft::compact(Index upto) { log_.compact(upto); }
 
 bool Raft::takes_commands() const {
     const auto* leader = std::get_if<Leader>(&role_);
-    return leader != nullptr && !leader->leaving && !leader->transferee &&
+    return leader != nullptr && !leader->leave_at && !leader->transferee &&
            log_.applied() >= leader->term_start;
 }
 
-bool Raft::has_hard_state() const { return term_ != persisted_.term || vote_ != persisted_.vote; }
+bool Raft::has_hard_state() const {
+    // A configuration that acts must not be forgotten: those it removed may be gone for good.
+    const Index acting = configurations_.front().index;
+    return term_ != persisted_.term || vote_ != persisted_.vote ||
+           (persisted_.commit < acting && acting <= log_.durable());
+}
 
 bool Raft::has_ready() const {
     const auto* leader = std::get_if<Leader>(&role_);
     return replicate_due_ || !messages_.empty() || !messages_after_append_.empty() ||
            log_.has_unhanded() || log_.has_committed() || has_hard_state() || snapshot_ ||
-           soft_state() != shown_ || (leader != nullptr && leader->leaving);
+           soft_state() != shown_ || (leader != nullptr && has_left(*leader));
 }
 
 void Raft::ready(Ready& out) {
@@ -169,7 +174,7 @@ void Raft::ready(Ready& out) {
         if (std::exchange(replicate_due_, false)) {
             replicate(*leader);
         }
-        if (leader->leaving) {
+        if (has_left(*leader)) {
             become_follower(term_, NodeId(0));
         }
     }

@@ -164,7 +164,7 @@ private:
         unsigned heartbeat_elapsed = 0;
         unsigned quorum_elapsed = 0;
         unsigned transfer_elapsed = 0;
-        bool leaving = false;  // No longer a voter: steps down at the next ready().
+        Index leave_at;  // Not 0: no longer a voter, steps down once this is committed.
     };
 
     // raft.cc
@@ -213,6 +213,8 @@ private:
     // reconfigure.cc
     void note_configuration(Index index, Configuration configuration);
     void adopt_committed_configurations();
+    void leave_if_removed(Leader& leader);
+    [[nodiscard]] bool has_left(const Leader& leader) const;
     void configuration_changed(Leader& leader);
     void forget_configurations_from(Index index);
 
@@ -229,6 +231,7 @@ private:
     bool held_ = false;
     // The one in force, then at most one that is not committed yet (I15).
     std::vector<ConfigurationAt> configurations_;
+    bool was_voter_ = false;                // In the configuration before the one in force.
     std::optional<SnapshotMeta> snapshot_;  // To install, not handed out yet.
     bool replicate_due_ = false;
     std::vector<Message> messages_;

@@ -14,7 +14,7 @@ const Configuration& Raft::configuration() const { return configurations_.front(
 
 tl::expected<Index, ProposeError> Raft::propose_configuration(const Configuration& to) {
     auto* leader = std::get_if<Leader>(&role_);
-    if (leader == nullptr || leader->leaving) {
+    if (leader == nullptr || leader->leave_at) {
         return tl::unexpected(ProposeError::kNotLeader);
     }
     if (leader->transferee) {
@@ -47,13 +47,29 @@ void Raft::note_configuration(Index index, Configuration configuration) {
 void Raft::adopt_committed_configurations() {
     bool changed = false;
     while (configurations_.size() > 1 && configurations_[1].index <= log_.commit()) {
+        was_voter_ = configurations_.front().configuration.has_voter(id());
         configurations_.erase(configurations_.begin());
         changed = true;
     }
     auto* leader = std::get_if<Leader>(&role_);
     if (changed && leader != nullptr) {
         configuration_changed(*leader);
+        leave_if_removed(*leader);
     }
+}
+
+// A leader that is no voter any more stays until an entry behind the change is committed by those
+// that remain: its appends told them that the change is committed, so they act on it and need it no
+// longer.
+void Raft::leave_if_removed(Leader& leader) {
+    if (!configuration().has_voter(id()) && !leader.leave_at) {
+        append_own(Entry{});
+        leader.leave_at = log_.last();
+    }
+}
+
+bool Raft::has_left(const Leader& leader) const {
+    return leader.leave_at && log_.commit() >= leader.leave_at;
 }
 
 void Raft::configuration_changed(Leader& leader) {
@@ -76,7 +92,6 @@ void Raft::configuration_changed(Leader& leader) {
         }
     }
     leader.peers = std::move(peers);
-    leader.leaving = !now.has_voter(id());
     if (!now.has_voter(leader.transferee)) {
         leader.transferee = NodeId(0);
     }

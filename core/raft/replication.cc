@@ -288,6 +288,7 @@ void Raft::on(const Message& message, const InstallSnapshot& snapshot) {
     if (log_.holds(meta.index, meta.term)) {
         commit_to(meta.index);  // The log has it already; a snapshot holds only what is committed.
     } else if (meta.index > log_.commit()) {
+        was_voter_ = false;
         configurations_.assign(1, ConfigurationAt{meta.index, meta.configuration});
         log_.install(meta);
         snapshot_ = meta;
