@@ -312,7 +312,8 @@ Compiled Compiler::path(const sql::Expr& expr) {
     const auto field = find_field(expr.text);
     if (!field) {
         return fail(expr.offset, "unknown field '" + expr.text +
-                                     "' (the fields of the payload are payload." + expr.text + ")");
+                                     "' (a field of the payload is written payload." + expr.text +
+                                     ")");
     }
     if (!has_parts(*field) && !expr.segments.empty()) {
         return fail(expr.offset, "'" + expr.text + "' has no parts");
@@ -336,7 +337,8 @@ Compiled Compiler::call(const sql::Expr& expr) {
         if (spec.args_max != spec.args_min) {
             wanted += " to " + std::to_string(spec.args_max);
         }
-        return fail(expr.offset, expr.text + "() takes " + wanted + " arguments, not " +
+        return fail(expr.offset, expr.text + "() takes " + wanted +
+                                     (wanted == "1" ? " argument, not " : " arguments, not ") +
                                      std::to_string(expr.args.size()));
     }
     constant_ =

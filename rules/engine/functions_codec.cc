@@ -106,6 +106,9 @@ Value named_codec(Machine& machine, Args args) {
 }
 
 Value json_encode(Machine& machine, Args args) {
+    if (args[0].undefined()) {
+        return {};
+    }
     std::string& out = machine.scratch();
     if (!append_json(args[0], kTextMax, out)) {
         return machine.fail(FailReason::kBudget, "the text is too long");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include <absl/container/flat_hash_map.h>
@@ -71,13 +72,26 @@ public:
             check_loops();
         }
         if (!diagnostics_.empty()) {
-            return tl::unexpected<std::vector<Diagnostic>>(diagnostics_.take());
+            return tl::unexpected<std::vector<Diagnostic>>(sorted(files));
         }
         set_->version = version_of(files);
         return std::move(set_);
     }
 
 private:
+    std::vector<Diagnostic> sorted(std::span<const SourceFile> files) {
+        absl::flat_hash_map<std::string, std::size_t> order;
+        for (const SourceFile& file : files) {
+            order.emplace(file.path, order.size());
+        }
+        std::vector<Diagnostic> list = diagnostics_.take();
+        std::stable_sort(list.begin(), list.end(), [&](const Diagnostic& a, const Diagnostic& b) {
+            return std::tuple(order.at(a.file), a.line, a.column) <
+                   std::tuple(order.at(b.file), b.line, b.column);
+        });
+        return list;
+    }
+
     void read_file(const SourceFile& source) {
         const FileReader file(source, diagnostics_);
         if (source.text.size() > kFileBytesMax) {

@@ -81,7 +81,7 @@ SinkConfig read_sink(const FileReader& file, const JsonNode& object) {
         const std::string_view text = sink.url.text;
         const bool plain =
             text.find_first_of(std::string_view(" \t\r\n\0", 5)) == std::string_view::npos;
-        if (sink.url.from == SecretText::From::kText &&
+        if (!text.empty() && sink.url.from == SecretText::From::kText &&
             ((!text.starts_with("http://") && !text.starts_with("https://")) || !plain)) {
             file.report(url->offset, "'url' must begin with http:// or https://, without blanks");
         }

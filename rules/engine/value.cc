@@ -127,7 +127,7 @@ char* Arena::allocate(std::size_t bytes) {
     if (bytes > bytes_max_) {
         return nullptr;
     }
-    bytes = (bytes + 7) / 8 * 8;
+    bytes = std::max<std::size_t>((bytes + 7) / 8, 1) * 8;  // Never nullptr for nothing.
     if (used_ + bytes > bytes_max_) {
         return nullptr;
     }

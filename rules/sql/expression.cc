@@ -242,8 +242,12 @@ ExprId Parser::named() {
         return call(name.text, name.offset);
     }
     if (!quoted && is_reserved(name.text)) {
-        fail(name.offset, "expected an expression, found '" + name.text +
-                              "' (a field of this name is written \"" + name.text + "\")");
+        // Only a word that does not plainly go on with the query can be meant as a field.
+        const bool goes_on = is_keyword(name.text, "FROM") || is_keyword(name.text, "WHERE") ||
+                             is_keyword(name.text, "THEN") || is_keyword(name.text, "END");
+        fail(name.offset,
+             "expected an expression, found '" + name.text + "'" +
+                 (goes_on ? "" : " (a field of this name is written \"" + name.text + "\")"));
     }
     segments(expr.segments);
     return add(std::move(expr));
