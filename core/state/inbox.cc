@@ -123,7 +123,8 @@ void Sessions::push_direct(Session& session, const Outgoing& message, const Reci
 bool Sessions::window_open(const Session& session) const {
     const Inbox& inbox = *session.inbox;
     return session.attached && inbox.in_flight.size() < session.receive_maximum &&
-           (inbox.in_flight.empty() || inbox.cursor < inbox.in_flight.front().n + kSpanMax);
+           (inbox.in_flight.empty() || inbox.cursor < inbox.in_flight.front().n + kSpanMax) &&
+           streams_.alive(session.stream);  // on a dead stream it counts as detached
 }
 
 // True when the inbox can take a message of so many bytes, after evicting the oldest waiting ones.
@@ -199,9 +200,6 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
     inbox.pushed = std::max(inbox.pushed, n);
     inbox.in_flight.push_back(
         InFlight{n, body_id, static_cast<std::uint32_t>(record.size()), to.qos, false});
-    if (!streams_.alive(session.stream)) {
-        return;
-    }
     Delivery& delivery = add_delivery(session, message_index(context_, session.stream, message));
     delivery.n = n;
     delivery.qos = to.qos;
@@ -217,7 +215,8 @@ void Sessions::resume(Session& session) {
     }
     Inbox& inbox = *session.inbox;
     if (!inbox.in_flight.empty()) {
-        inbox.cursor = inbox.in_flight.front().n - 1;
+        // Never forward: behind a window full of received items older ones may still wait.
+        inbox.cursor = std::min(inbox.cursor, inbox.in_flight.front().n - 1);
     }
     std::erase_if(inbox.in_flight, [](const InFlight& item) { return !item.received; });
     for (const InFlight& item : inbox.in_flight) {
@@ -232,7 +231,8 @@ void Sessions::resume(Session& session) {
 
 // Pushes a slice now and leaves the rest to the work list.
 void Sessions::pump_or_queue(Session& session) {
-    if (session.inbox->pumping || !pump(session, kPumpSlice)) {
+    std::uint32_t budget = kPumpSlice;
+    if (session.inbox->pumping || !pump(session, budget)) {
         return;
     }
     WorkItem more;
@@ -242,11 +242,22 @@ void Sessions::pump_or_queue(Session& session) {
     work_.add(std::move(more));
 }
 
-bool Sessions::pump(Session& session, std::uint32_t budget) {
-    Inbox& inbox = *session.inbox;
-    if (inbox.cursor == inbox.tail || !window_open(session)) {
-        return false;
+bool Sessions::pump(Session& session, std::uint32_t& budget) {
+    const Inbox& inbox = *session.inbox;
+    while (inbox.cursor < inbox.tail && window_open(session)) {
+        if (budget == 0) {
+            return true;
+        }
+        if (!pump_some(session, budget)) {
+            return false;
+        }
     }
+    return false;
+}
+
+// One scan's worth of pump(). False: the next number would share its packet id with one in flight.
+bool Sessions::pump_some(Session& session, std::uint32_t& budget) {
+    Inbox& inbox = *session.inbox;
     struct Waiting {
         std::uint64_t n;
         std::string record;
@@ -265,20 +276,26 @@ bool Sessions::pump(Session& session, std::uint32_t budget) {
                     waiting.push_back(Waiting{n, std::string(record), received});
                     return usable < want && waiting.size() < budget;
                 });
+    const bool scanned_all = usable < want && waiting.size() < budget;
+    budget -= static_cast<std::uint32_t>(waiting.size());
+    mark(session);
     for (const Waiting& next : waiting) {
         if (!window_open(session)) {
-            break;
+            return true;
+        }
+        // What was evicted leaves holes, so that the next number may be far from the last one.
+        if (!inbox.in_flight.empty() && next.n > inbox.in_flight.front().n + kSpanMax) {
+            return false;
         }
         inbox.cursor = next.n;
         if (!next.received) {
             push_waiting(session, next.n, next.record);
         }
     }
-    if (usable < want && waiting.size() < budget && window_open(session)) {
+    if (scanned_all && window_open(session)) {
         inbox.cursor = inbox.tail;
     }
-    mark(session);
-    return inbox.cursor < inbox.tail && window_open(session);
+    return true;
 }
 
 void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view record) {
@@ -288,7 +305,10 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
     std::string body_record;
     decode(record, item);
     const bool found = items_.message_of(item, body_record, message);
-    if (!found || (message.expires_at != 0 && message.expires_at <= context_.now())) {
+    // What was sent once is completed, expired or not [MQTT-4.4.0-1]: its packet id is in use.
+    const bool expired =
+        n > inbox.pushed && message.expires_at != 0 && message.expires_at <= context_.now();
+    if (!found || expired) {
         drop_item(session, n, item.body_id, record.size());
         ++context_.counters().inbox_expired;
         return;
@@ -321,9 +341,11 @@ std::uint32_t Sessions::pump_slice(const WorkItem& item, std::uint32_t budget, b
     if (session == nullptr || !session->inbox || !session->inbox->pumping) {
         return 1;
     }
-    more = pump(*session, budget);
+    std::uint32_t left = budget;
+    more = pump(*session, left);
     session->inbox->pumping = more;
-    return budget;
+    mark(*session);
+    return budget - left;
 }
 
 ResultCode Sessions::acknowledge(const Ack& command, StreamId stream) {

@@ -6,6 +6,11 @@
 #include "core/state/tables.h"
 
 namespace causeway::state {
+namespace {
+
+constexpr std::uint64_t kItemNumberMax = ~std::uint64_t{0} - 1;
+
+}  // namespace
 
 bool Sessions::load() {
     bool ok = true;
@@ -42,22 +47,42 @@ bool Sessions::load() {
                      });
     for (const auto& [id, session] : by_id_) {
         arm(*session);
-        if (!session->inbox) {
+        ok = ok && (!session->inbox || load_inbox(*session));
+    }
+    return ok && load_purges();
+}
+
+bool Sessions::load_inbox(Session& session) {
+    bool ok = true;
+    Inbox& inbox = *session.inbox;
+    items_.scan(session.id, 1, inbox.tail, [&](std::uint64_t n, std::string_view record) {
+        Item item;
+        ok = decode(record, item);
+        const auto bytes = static_cast<std::uint32_t>(record.size());
+        ++inbox.messages;
+        inbox.bytes += bytes;
+        if (item.body_id != 0) {
+            items_.count_body(item.body_id);
+        }
+        if (n <= inbox.cursor || item.received) {
+            inbox.in_flight.push_back(InFlight{n, item.body_id, bytes, item.qos, item.received});
+        }
+        return ok;
+    });
+    return ok;
+}
+
+bool Sessions::load_purges() {
+    bool ok = true;
+    for (const WorkItem& work : work_.items()) {
+        if (work.kind != WorkItem::Kind::kPurge) {
             continue;
         }
-        Inbox& inbox = *session->inbox;
-        items_.scan(id, 1, inbox.tail, [&](std::uint64_t n, std::string_view record) {
+        items_.scan(work.id, 1, kItemNumberMax, [&](std::uint64_t, std::string_view record) {
             Item item;
-            ok = ok && decode(record, item);
-            const auto bytes = static_cast<std::uint32_t>(record.size());
-            ++inbox.messages;
-            inbox.bytes += bytes;
+            ok = decode(record, item);
             if (item.body_id != 0) {
                 items_.count_body(item.body_id);
-            }
-            if (n <= inbox.cursor || item.received) {
-                inbox.in_flight.push_back(
-                    InFlight{n, item.body_id, bytes, item.qos, item.received});
             }
             return ok;
         });
@@ -111,6 +136,9 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
     Session* session = found == by_client_.end() ? nullptr : found->second;
     const bool again = session != nullptr && session->attached && session->stream == stream &&
                        session->nonce == command.nonce;
+    if (session == nullptr && by_id_.size() >= context_.meta.limits.sessions_max) {
+        return ResultCode::kQuotaExceeded;
+    }
     if (!again) {
         if (session != nullptr && session->attached) {
             const bool alive = streams_.alive(session->stream);
@@ -126,6 +154,11 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
             detach(*session, CloseReason::kLost, at);
             session = find(id);
         }
+        // Due, but no step came yet: too late to be cancelled («MQTT 5.0 §3.1.3.2.2»).
+        if (session != nullptr && session->will_at != 0 && session->will_at <= context_.now()) {
+            context_.timers.erase(Timer{session->will_at, Timer::Kind::kSession, session->id});
+            fire_will(*session);
+        }
         const bool over = session != nullptr &&
                           (command.clean_start ||
                            (session->expires_at != 0 && session->expires_at <= context_.now()));
@@ -135,9 +168,6 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
         }
         const bool present = session != nullptr;
         if (!present) {
-            if (by_id_.size() >= context_.meta.limits.sessions_max) {
-                return ResultCode::kQuotaExceeded;
-            }
             create(command);
             session = by_client_[command.client_id];
         }
@@ -398,7 +428,7 @@ std::uint32_t Sessions::detach_slice(WorkItem& item, std::uint32_t budget, bool&
 
 std::uint32_t Sessions::purge_slice(WorkItem& item, std::uint32_t budget, bool& more) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> found;  // n, body
-    items_.scan(item.id, item.after + 1, ~std::uint64_t{0} - 1,
+    items_.scan(item.id, item.after + 1, kItemNumberMax,
                 [&](std::uint64_t n, std::string_view record) {
                     Item read;
                     found.emplace_back(n, decode(record, read) ? read.body_id : 0);

@@ -91,6 +91,9 @@ private:
         absl::InlinedVector<std::uint32_t, 2> ids;
     };
 
+    bool load_inbox(Session& session);
+    // The items of ended sessions refer to bodies until they are purged.
+    bool load_purges();
     void mark(Session& session);
     void create(const Open& command);
     void attach(Session& session, const Open& command, StreamId stream);
@@ -109,8 +112,10 @@ private:
     bool make_room(Session& session, std::uint64_t bytes);
     void push_direct(Session& session, const Outgoing& message, const Recipient& to);
     void resume(Session& session);
-    // Pushes waiting items while the window is open. True: more could go at once.
-    bool pump(Session& session, std::uint32_t budget);
+    // Pushes waiting items while the window is open; counts those it looks at off `budget`. True:
+    // more could go at once.
+    bool pump(Session& session, std::uint32_t& budget);
+    bool pump_some(Session& session, std::uint32_t& budget);
     void pump_or_queue(Session& session);
     void push_waiting(Session& session, std::uint64_t n, std::string_view record);
     static std::vector<InFlight>::iterator in_flight_at(Session& session, std::uint64_t n);

@@ -36,6 +36,7 @@ public:
     void add(WorkItem item);
     [[nodiscard]] bool empty() const { return items_.empty(); }
     [[nodiscard]] const WorkItem& front() const { return items_.front(); }
+    [[nodiscard]] const std::deque<WorkItem>& items() const { return items_; }
     // Effect: the front goes to the back with its cursor moved on.
     void again(WorkItem item);
     void pop();
