@@ -1,0 +1,208 @@
+#include "core/store/store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+#include "core/base/encoding.h"
+#include "core/store/store_impl.h"
+#include "core/store/write_behind_file_system.h"
+
+namespace causeway::store {
+namespace {
+
+constexpr auto kSpaceRetry = std::chrono::milliseconds(50);
+
+bool is_no_space(const rocksdb::Status& status) {
+    return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit;
+}
+
+class Listener final : public rocksdb::EventListener {
+public:
+    explicit Listener(Store::Impl& impl) : impl_(impl) {}
+
+    void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+                           rocksdb::Status* error) override {
+        if (!is_no_space(*error)) {
+            impl_.die("a background job", *error);
+        }
+        impl_.out_of_space = true;
+    }
+    void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
+        if (info.new_bg_error.ok()) {
+            impl_.out_of_space = false;
+        }
+    }
+    void OnFlushCompleted(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& /*info*/) override {
+        ++impl_.flushes;
+    }
+
+private:
+    Store::Impl& impl_;
+};
+
+rocksdb::Options rocks_options(Store::Impl& impl) {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.atomic_flush = true;
+    options.write_buffer_size = impl.options.write_buffer_bytes;
+    options.max_write_buffer_number = 3;
+    options.max_open_files = impl.options.open_files_max;
+    options.max_background_jobs = 2;
+    options.avoid_flush_during_shutdown = !impl.options.flush_on_close;
+    options.keep_log_file_num = 2;
+    options.max_log_file_size = 1U << 20;
+    options.stats_dump_period_sec = 0;
+    options.listeners.push_back(std::make_shared<Listener>(impl));
+    const auto supported = rocksdb::GetSupportedCompressions();
+    const bool lz4 =
+        std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
+    options.compression = lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = rocksdb::NewLRUCache(impl.options.block_cache_bytes);
+    table.cache_index_and_filter_blocks = true;  // Else they grow outside the bound.
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+#if CAUSEWAY_FAULTS
+    if (impl.options.write_behind) {
+        impl.env = rocksdb::NewCompositeEnv(make_write_behind_file_system(
+            rocksdb::FileSystem::Default(), impl.options.ignore_sync));
+        options.env = impl.env.get();
+    }
+#endif
+    return options;
+}
+
+std::uint64_t property(rocksdb::DB& db, const rocksdb::Slice& name) {
+    std::uint64_t value = 0;
+    return db.GetIntProperty(name, &value) ? value : 0;
+}
+
+}  // namespace
+
+std::string group_prefix(GroupId group, char part) {
+    std::string prefix;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        prefix.push_back(static_cast<char>(group.value() >> shift));
+    }
+    prefix.push_back(part);
+    return prefix;
+}
+
+std::string applied_key(GroupId group) { return group_prefix(group, kMeta) + "applied"; }
+
+void Store::Impl::require(const rocksdb::Status& status, std::string_view operation) {
+    if (!status.ok()) {
+        die(operation, status);
+    }
+}
+
+void Store::Impl::die(std::string_view operation, const rocksdb::Status& status) {
+    std::string line = "the store failed in ";
+    line.append(operation).append(": ").append(status.ToString());
+    if (!dying.exchange(true) && options.fatal) {
+        options.fatal(line);
+    }
+    std::fprintf(stderr, "%s\n", line.c_str());
+    std::abort();
+}
+
+void Store::Impl::write(rocksdb::WriteBatch& batch) {
+    rocksdb::WriteOptions how;
+    how.disableWAL = true;
+    while (true) {
+        const rocksdb::Status status = db->Write(how, &batch);
+        if (status.ok()) {
+            return;
+        }
+        if (!is_no_space(status)) {
+            die("a write", status);
+        }
+        out_of_space = true;
+        std::this_thread::sleep_for(kSpaceRetry);
+        if (db->Resume().ok()) {
+            out_of_space = false;
+        }
+    }
+}
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
+                                           const StoreOptions& options) {
+    auto impl = std::make_unique<Impl>(options);
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::Open(rocks_options(*impl), directory, &db);
+    if (!status.ok()) {
+        return fail("cannot open the store in " + directory + ": " + status.ToString());
+    }
+    impl->db.reset(db);
+    return std::unique_ptr<Store>(new Store(std::move(impl)));
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Store::~Store() = default;
+
+std::unique_ptr<state::Kv> Store::kv(GroupId group) { return make_kv(*impl_, group); }
+
+void Store::erase_group(GroupId group) {
+    rocksdb::WriteBatch batch;
+    const std::string from = group_prefix(group, kMeta);
+    const std::string to = group_prefix(group, kData + 1);
+    impl_->require(batch.DeleteRange(impl_->db->DefaultColumnFamily(), from, to), "an erase");
+    impl_->write(batch);
+}
+
+Result<> Store::flush() {
+    const rocksdb::Status status = impl_->db->Flush(rocksdb::FlushOptions());
+    if (status.ok()) {
+        return {};
+    }
+    if (!is_no_space(status)) {
+        impl_->die("a flush", status);
+    }
+    impl_->out_of_space = true;
+    return fail("the store has no space to flush: " + status.ToString());
+}
+
+void Store::flush_async() {
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    options.allow_write_stall = true;
+    const rocksdb::Status status = impl_->db->Flush(options);
+    if (!status.ok() && !is_no_space(status) && !status.IsTryAgain()) {
+        impl_->die("a flush", status);
+    }
+}
+
+Index Store::flushed_applied(GroupId group) const {
+    rocksdb::ReadOptions persisted;
+    persisted.read_tier = rocksdb::kPersistedTier;
+    std::string value;
+    const rocksdb::Status status = impl_->db->Get(persisted, applied_key(group), &value);
+    if (status.IsNotFound()) {
+        return Index();
+    }
+    impl_->require(status, "a read");
+    return Index(ByteReader(value).u64());
+}
+
+StoreStatus Store::status() const {
+    rocksdb::DB& db = *impl_->db;
+    return StoreStatus{
+        .out_of_space = impl_->out_of_space,
+        .unflushed_bytes = property(db, rocksdb::DB::Properties::kCurSizeAllMemTables),
+        .files_bytes = property(db, rocksdb::DB::Properties::kTotalSstFilesSize),
+        .flushes = impl_->flushes};
+}
+
+}  // namespace causeway::store
