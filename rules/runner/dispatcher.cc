@@ -105,6 +105,7 @@ void Dispatcher::start(MonoMs now, std::vector<StartDelivery>& out) {
         }
         ++item.attempts;
         ++in_flight_;
+        in_flight_bytes_ += item.bytes();
         ++counters_.sent;
         breaker_.begin(n);
         out.push_back(StartDelivery{n, item.attempts, item.request});
@@ -122,6 +123,7 @@ void Dispatcher::ended(std::uint64_t n, const DeliveryOutcome& outcome, MonoMs n
     Held& item = at->second;
     item.in_flight = false;
     --in_flight_;
+    in_flight_bytes_ -= item.bytes();
     if (item.lined) {
         --lines_[item.key].in_flight;
     }
@@ -158,8 +160,7 @@ void Dispatcher::retry(Items::iterator at, const DeliveryOutcome& outcome, MonoM
     }
     if (policy_->age_max_ms != 0) {
         // Not later than its end by age, so that this is not put off until the next attempt.
-        const std::int64_t too_old_at =
-            item.born + static_cast<std::int64_t>(policy_->age_max_ms);
+        const std::int64_t too_old_at = item.born + static_cast<std::int64_t>(policy_->age_max_ms);
         item.not_before = std::clamp(static_cast<MonoMs>(std::max<std::int64_t>(too_old_at, 0)),
                                      now, item.not_before);
     }

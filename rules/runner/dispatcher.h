@@ -1,5 +1,5 @@
-// What to send to one sink, and when: the decisions of rules/runner as a pure machine. Events go in,
-// poll() says what to do; Runner does it. Source: docs/rules.md, "Guarantees" 6.
+// What to send to one sink, and when: the decisions of rules/runner as a pure machine. Events go
+// in, poll() says what to do; Runner does it. Source: docs/rules.md, "Guarantees" 6.
 //
 // Every delivery that the outbox owes is tried until it ends in exactly one of: delivered; refused
 // by the receiver; attempts exceeded; too old. Its end goes to the outbox (EndDelivery) and is
@@ -52,11 +52,13 @@ struct SinkPolicy {
     BreakerPolicy breaker;
 };
 
-// The bounds of what is held in memory: at most held_bytes and one delivery more.
+// The bounds of what is held in memory: the window's deliveries, and ahead_bytes and one delivery
+// more that wait (as long as the window, when all of it comes back to be tried again).
 struct DispatchLimits {
     std::uint64_t read_bytes = 256 * 1024;
-    std::uint64_t held_bytes = 1024 * 1024;
-    std::size_t held_items = 1024;  // or twice the window, if that is more
+    // Reading stops at these, and goes on below half of them.
+    std::uint64_t ahead_bytes = 1024 * 1024;
+    std::size_t ahead_items = 4'096;
     std::size_t settled_soft = 4'096;   // from here on sweeps come quickly,
     std::size_t settled_hard = 16'384;  // and from here on nothing is begun
     std::uint64_t sweep_ms = 10'000;
@@ -170,7 +172,7 @@ private:
     std::optional<ReadOutbox> plan_read(MonoMs now);
     void plan_sweep(MonoMs now);
     void reconcile(const std::vector<OwedDelivery>& owed, MonoMs now);
-    [[nodiscard]] bool has_room() const;
+    [[nodiscard]] bool has_room(unsigned share) const;
     void read_from_front();
 
     // dispatcher_line.cc: what is held, lines
@@ -193,6 +195,7 @@ private:
 
     Items items_;
     std::uint64_t held_bytes_ = 0;
+    std::uint64_t in_flight_bytes_ = 0;
     std::size_t in_flight_ = 0;
     absl::flat_hash_map<std::string, Line> lines_;  // never iterated for an output
     absl::btree_set<std::uint64_t> startable_;

@@ -19,7 +19,7 @@ std::optional<ReadOutbox> Dispatcher::plan_read(MonoMs now) {
         more_ = true;
     }
     const bool behind = cursor_ < high_;
-    if (!more_ || (!behind && !has_room())) {
+    if (!more_ || (!behind && !has_room(2))) {
         return std::nullopt;
     }
     reading_ = true;
@@ -32,15 +32,14 @@ void Dispatcher::plan_sweep(MonoMs now) {
         sweep_at_ = now + limits_.sweep_ms;
     }
     if (sweep_at_ && settled_.size() >= limits_.settled_soft) {
-        sweep_at_ =
-            std::min(*sweep_at_, std::max(now, last_sweep_ + limits_.quick_sweep_ms));
+        sweep_at_ = std::min(*sweep_at_, std::max(now, last_sweep_ + limits_.quick_sweep_ms));
     }
 }
 
-bool Dispatcher::has_room() const {
-    const std::size_t window = policy_ ? policy_->max_in_flight : 0;
-    return held_bytes_ < limits_.held_bytes &&
-           items_.size() < std::max(limits_.held_items, 2 * window);
+// Whether less waits than a 1 / share of what may.
+bool Dispatcher::has_room(unsigned share) const {
+    return held_bytes_ - in_flight_bytes_ < limits_.ahead_bytes / share &&
+           items_.size() - in_flight_ < limits_.ahead_items / share;
 }
 
 void Dispatcher::read_from_front() {
@@ -68,7 +67,7 @@ void Dispatcher::taken(std::uint64_t id, std::vector<OwedDelivery> owed, SetMs s
             continue;
         }
         if (!items_.contains(one.n) && !settled_.contains(one.n)) {
-            if (!has_room()) {
+            if (!has_room(1)) {
                 high_ = cursor_;  // It and what is behind it is read when there is room.
                 return;
             }

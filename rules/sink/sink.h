@@ -28,8 +28,9 @@ enum class OutcomeKind : std::uint8_t {
 
 struct DeliveryOutcome {
     OutcomeKind kind = OutcomeKind::kRetry;
-    std::uint64_t after_ms = 0;  // kRetry: the receiver wants nothing before that; 0: it did not say
-    std::string reason;          // one printable line, at most kReasonBytesMax; empty: delivered
+    std::uint64_t after_ms =
+        0;               // kRetry: the receiver wants nothing before that; 0: it did not say
+    std::string reason;  // one printable line, at most kReasonBytesMax; empty: delivered
 };
 inline constexpr std::size_t kReasonBytesMax = 200;
 
