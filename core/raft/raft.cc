@@ -200,7 +200,8 @@ void Raft::fill_append(Ready& out) {
     const bool new_entries = !out.entries_to_append.empty();
     // The commit index alone is not worth a write; it travels with one that happens anyway. It
     // never passes what is durable here, or a torn log would look like a lost one after a restart.
-    const Index commit = std::min(log_.commit(), log_.durable());
+    const Index known = out.snapshot ? out.snapshot->index : log_.durable();
+    const Index commit = std::min(log_.commit(), known);
     out.must_append = new_entries || out.snapshot || out.truncate_from || has_hard_state();
     if (out.must_append) {
         const HardState now{

@@ -203,6 +203,29 @@ TEST_F(RaftGroup, WhatContradictsTheCommitIsDroppedAndCounted) {
     EXPECT_EQ(follower().log().last(), Index(1));
 }
 
+TEST_F(RaftGroup, ASnapshotBringsItsConfigurationAndIsAnsweredWhenDurable) {
+    Configuration with = voters(3);
+    with.learners.push_back(NodeId(9));
+    follower().step(from_leader(InstallSnapshot{{Index(20), Term(1), with}}));
+    EXPECT_EQ(follower().configuration(), with);
+    Ready ready;
+    follower().ready(ready);
+    ASSERT_TRUE(ready.snapshot.has_value());
+    EXPECT_TRUE(ready.messages.empty());
+    ASSERT_EQ(ready.messages_after_append.size(), 1U);
+    EXPECT_EQ(std::get<AppendResponse>(ready.messages_after_append[0].body).index, Index(20));
+    EXPECT_EQ(follower().log().applied(), Index(1));
+    follower().campaign();
+    EXPECT_EQ(follower().soft_state().role, Role::kFollower) << "half installed";
+    follower().on_append_done(ready.append_seq);
+    EXPECT_EQ(follower().log().applied(), Index(20));
+    // A second time it is old news: answered, not installed.
+    follower().step(from_leader(InstallSnapshot{{Index(20), Term(1), with}}));
+    follower().ready(ready);
+    EXPECT_FALSE(ready.snapshot.has_value());
+    EXPECT_EQ(ready.messages.size(), 1U);
+}
+
 TEST_F(RaftGroup, ASecondLeaderInATermIsNotFollowed) {
     Message message = from_leader(Heartbeat{});
     message.from = NodeId(3);

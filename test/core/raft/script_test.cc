@@ -6,7 +6,7 @@
 //   add-nodes N [id]...      voters 1..N, and nodes outside of the group    options name=value ...
 //   campaign N | tick N [n] | propose N text | transfer N to | change N +v|-v|+l|-l id
 //   fsync N                  completes N's oldest append       fsync-all N
-//   deliver|drop|double [from=N] [to=N] [type=name] [n=count]   in-flight | stabilize
+//   deliver|drop|double [from=N] [to=N] [type=name] [n=count|last]   in-flight | stabilize
 //   crash N | restart N | disconnected N peer | compact N | status [N] | log N | applied N
 #include <gtest/gtest.h>
 
@@ -236,7 +236,7 @@ private:
     std::vector<std::size_t> matching(const Words& words) {
         std::vector<std::size_t> places;
         const std::string count = option(words, "n");
-        const std::size_t most = count.empty() ? SIZE_MAX : std::stoull(count);
+        const std::size_t most = count.empty() || count == "last" ? SIZE_MAX : std::stoull(count);
         for (std::size_t i = 0; i < network_->in_flight().size() && places.size() < most; ++i) {
             const Message& message = network_->in_flight()[i];
             const auto fits = [&](const char* name, const std::string& value) {
@@ -246,6 +246,9 @@ private:
                 fits("type", type_of(message))) {
                 places.push_back(i);
             }
+        }
+        if (count == "last" && !places.empty()) {
+            places = {places.back()};
         }
         return places;
     }
