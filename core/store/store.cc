@@ -22,6 +22,8 @@ namespace causeway::store {
 namespace {
 
 constexpr auto kSpaceRetry = std::chrono::milliseconds(50);
+constexpr auto kFlushRetry = std::chrono::milliseconds(5);
+constexpr int kFlushAttempts = 2000;
 
 bool is_no_space(const rocksdb::Status& status) {
     return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit;
@@ -33,6 +35,9 @@ public:
 
     void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
                            rocksdb::Status* error) override {
+        if (error->IsShutdownInProgress()) {
+            return;
+        }
         if (!is_no_space(*error)) {
             impl_.die("a background job", *error);
         }
@@ -43,8 +48,12 @@ public:
             impl_.out_of_space = false;
         }
     }
-    void OnFlushCompleted(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& /*info*/) override {
+    void OnFlushCompleted(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& info) override {
         ++impl_.flushes;
+        std::uint64_t known = impl_.flushed_seq;
+        while (known < info.largest_seqno &&
+               !impl_.flushed_seq.compare_exchange_weak(known, info.largest_seqno)) {
+        }
     }
 
 private:
@@ -76,7 +85,7 @@ rocksdb::Options rocks_options(Store::Impl& impl) {
 #if CAUSEWAY_FAULTS
     if (impl.options.write_behind) {
         impl.env = rocksdb::NewCompositeEnv(make_write_behind_file_system(
-            rocksdb::FileSystem::Default(), impl.options.ignore_sync));
+            rocksdb::FileSystem::Default(), impl.options.ignore_sync, impl.options.no_space));
         options.env = impl.env.get();
     }
 #endif
@@ -145,6 +154,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
         return fail("cannot open the store in " + directory + ": " + status.ToString());
     }
     impl->db.reset(db);
+    impl->flushed_seq = db->GetLatestSequenceNumber();  // There is no log to replay: all in files.
     return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
@@ -162,16 +172,23 @@ void Store::erase_group(GroupId group) {
     impl_->write(batch);
 }
 
+// While RocksDB recovers from a full disk its Flush may return ok for a memtable that is not
+// written yet, so what was flushed is taken from its flush events.
 Result<> Store::flush() {
-    const rocksdb::Status status = impl_->db->Flush(rocksdb::FlushOptions());
-    if (status.ok()) {
-        return {};
+    const std::uint64_t target = impl_->db->GetLatestSequenceNumber();
+    for (int attempt = 0; attempt < kFlushAttempts; ++attempt) {
+        const rocksdb::Status status = impl_->db->Flush(rocksdb::FlushOptions());
+        if (is_no_space(status)) {
+            impl_->out_of_space = true;
+            return fail("the store has no space to flush: " + status.ToString());
+        }
+        impl_->require(status, "a flush");
+        if (impl_->flushed_seq >= target) {
+            return {};
+        }
+        std::this_thread::sleep_for(kFlushRetry);
     }
-    if (!is_no_space(status)) {
-        impl_->die("a flush", status);
-    }
-    impl_->out_of_space = true;
-    return fail("the store has no space to flush: " + status.ToString());
+    return fail("the store has not recovered from a full disk yet");
 }
 
 void Store::flush_async() {

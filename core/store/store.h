@@ -9,6 +9,7 @@
 // and ends the process (a replica whose table cannot be trusted must not serve).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,10 +30,12 @@ struct StoreOptions {
     bool flush_on_close = true;  // Only saves replaying the log at the next start.
     // Called at most once, from any thread, with one line for a person; must not return. If empty
     // or if it returns, the line goes to stderr and the process aborts.
-    std::function<void(const std::string& line)> fatal;
+    std::function<void(const std::string& line)> fatal = nullptr;
 #if CAUSEWAY_FAULTS
     bool write_behind = false;  // See write_behind_file_system.h.
     bool ignore_sync = false;
+    // With write_behind: the disk is full while this is set.
+    std::shared_ptr<const std::atomic<bool>> no_space = nullptr;
 #endif
 };
 

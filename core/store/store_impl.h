@@ -33,7 +33,8 @@ struct Store::Impl {
     std::atomic<bool> out_of_space = false;
     std::atomic<bool> dying = false;
     std::atomic<std::uint64_t> flushes = 0;
-    std::unique_ptr<rocksdb::Env> env;  // Only with faults. Outlives db.
+    std::atomic<std::uint64_t> flushed_seq = 0;  // RocksDB's number of the last write in a file.
+    std::unique_ptr<rocksdb::Env> env;           // Only with faults. Outlives db.
     std::unique_ptr<rocksdb::DB> db;
 };
 

@@ -51,6 +51,7 @@ struct Change {
 struct Overlay {
     std::mutex mutex;
     bool ignore_sync = false;
+    std::shared_ptr<const std::atomic<bool>> no_space;
     std::map<std::string, std::shared_ptr<Node>> names;
     std::set<std::string> gone;  // Names that exist below and are deleted or renamed here.
     std::vector<Change> changes;
@@ -100,6 +101,9 @@ public:
     }
     IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
         const std::lock_guard lock(overlay_->mutex);
+        if (overlay_->no_space && *overlay_->no_space) {
+            return IOStatus::NoSpace("simulated");
+        }
         if (overlay_->ignore_sync) {
             return IOStatus::OK();
         }
@@ -166,9 +170,11 @@ private:
 
 class WriteBehindFileSystem final : public rocksdb::FileSystemWrapper {
 public:
-    WriteBehindFileSystem(std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync)
+    WriteBehindFileSystem(std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync,
+                          std::shared_ptr<const std::atomic<bool>> no_space)
         : FileSystemWrapper(std::move(below)) {
         overlay_->ignore_sync = ignore_sync;
+        overlay_->no_space = std::move(no_space);
     }
     const char* Name() const override { return "WriteBehindFileSystem"; }
 
@@ -377,8 +383,10 @@ IOStatus WriteBehindFileSystem::NewDirectory(const std::string& name, const IOOp
 }  // namespace
 
 std::shared_ptr<rocksdb::FileSystem> make_write_behind_file_system(
-    std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync) {
-    return std::make_shared<WriteBehindFileSystem>(std::move(below), ignore_sync);
+    std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync,
+    std::shared_ptr<const std::atomic<bool>> no_space) {
+    return std::make_shared<WriteBehindFileSystem>(std::move(below), ignore_sync,
+                                                   std::move(no_space));
 }
 
 }  // namespace causeway::store

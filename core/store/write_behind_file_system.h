@@ -8,12 +8,14 @@
 
 #include <rocksdb/file_system.h>
 
+#include <atomic>
 #include <memory>
 
 namespace causeway::store {
 
 std::shared_ptr<rocksdb::FileSystem> make_write_behind_file_system(
-    std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync);
+    std::shared_ptr<rocksdb::FileSystem> below, bool ignore_sync,
+    std::shared_ptr<const std::atomic<bool>> no_space);
 
 }  // namespace causeway::store
 

@@ -229,6 +229,39 @@ TEST(Store, WithoutSyncsAFlushIsLost) {
     EXPECT_EQ(open(dir)->flushed_applied(GroupId(1)), Index(1));
 }
 
+// The disk is full for a while: commits wait, nothing is lost, and service resumes by itself.
+TEST(Store, CommitsWaitWhileThereIsNoSpace) {
+    const TempDir dir;
+    const auto full = std::make_shared<std::atomic<bool>>(false);
+    {
+        StoreOptions options = behind(false);
+        options.no_space = full;
+        const auto store = open(dir, options);
+        const auto kv = store->kv(GroupId(1));
+        kv->put("a", "1");
+        kv->commit(Index(1));
+        *full = true;
+        const auto flushed = store->flush();
+        ASSERT_FALSE(flushed.has_value());
+        EXPECT_NE(flushed.error().message.find("no space"), std::string::npos);
+        EXPECT_TRUE(store->status().out_of_space);
+        std::atomic<bool> committed = false;
+        std::thread apply([&] {
+            kv->put("a", "2");
+            kv->commit(Index(2));
+            committed = true;
+        });
+        EXPECT_EQ(store->flushed_applied(GroupId(1)), Index(0));
+        EXPECT_FALSE(committed);
+        *full = false;
+        apply.join();
+        ASSERT_TRUE(store->flush());
+        EXPECT_FALSE(store->status().out_of_space);
+        EXPECT_EQ(store->flushed_applied(GroupId(1)), Index(2));
+    }
+    EXPECT_EQ(open(dir)->flushed_applied(GroupId(1)), Index(2));
+}
+
 #endif
 
 }  // namespace
