@@ -202,8 +202,13 @@ void Node::Core::on_maintenance() {
         flushing_ = true;
         logged_bytes_ = 0;
         flushed_at_ = clock_.mono_ms();
-        store_->flush_async(
-            [this](bool) { loop_.post([this] { on_flushed(store_->flushed_applied(kSet)); }); });
+        flush_target_ = replica_->applied();
+        store_->flush_async();
+    } else if (flushing_) {
+        // Reading the store may block, so the apply thread does it.
+        apply_thread_.ask(kSet, [this](state::Machine&) {
+            loop_.post([this, flushed = store_->flushed_applied(kSet)] { on_flushed(flushed); });
+        });
     }
 }
 

@@ -1,10 +1,9 @@
 #include "gateway/api/api.h"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
-
-#include <absl/strings/numbers.h>
-#include <absl/strings/strip.h>
 
 #include "core/message/body.h"
 #include "gateway/api/json_body.h"
@@ -31,8 +30,13 @@ bool valid_queue_name(std::string_view name) {
 std::optional<QueueReceipt> parse_receipt(std::string_view text) {
     const std::size_t dot = text.find('.');
     QueueReceipt receipt;
-    if (dot == std::string_view::npos || !absl::SimpleAtoi(text.substr(0, dot), &receipt.n) ||
-        !absl::SimpleAtoi(text.substr(dot + 1), &receipt.lease)) {
+    const auto number = [](std::string_view digits, std::uint64_t& out) {
+        const char* end = digits.data() + digits.size();
+        const auto [at, fault] = std::from_chars(digits.data(), end, out);
+        return fault == std::errc{} && at == end;
+    };
+    if (dot == std::string_view::npos || !number(text.substr(0, dot), receipt.n) ||
+        !number(text.substr(dot + 1), receipt.lease)) {
         return std::nullopt;
     }
     return receipt;
@@ -104,7 +108,8 @@ void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
         return;
     }
     constexpr std::string_view kQueues = "/v1/queues/";
-    if (absl::ConsumePrefix(&path, kQueues)) {
+    if (path.starts_with(kQueues)) {
+        path.remove_prefix(kQueues.size());
         const std::size_t slash = path.find('/');
         const std::string queue(path.substr(0, slash));
         const std::string action(slash == std::string_view::npos ? "" : path.substr(slash + 1));

@@ -79,7 +79,8 @@ Json to_json(const QueueMessage& message) {
     Json json = {
         {"id", message.n},
         {"receipt", std::to_string(message.n) + "." + std::to_string(message.lease)},
-        {"payload", text ? std::string(payload) : absl::Base64Escape(payload)},
+        {"payload", text ? std::string(payload)
+                         : absl::Base64Escape(absl::string_view(payload.data(), payload.size()))},
         {"encoding", text ? "utf8" : "base64"},
         {"receive_count", message.receive_count},
         {"sent_at_ms", message.sent_at},

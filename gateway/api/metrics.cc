@@ -89,7 +89,8 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
     out.add(MetricType::Counter, "causeway_deliveries_dropped_total", "Deliveries not sent",
             "reason",
             {{"slow_client", s.deliveries_dropped_full},
-             {"too_large", s.deliveries_dropped_too_large}});
+             {"too_large", s.deliveries_dropped_too_large},
+             {"expired", s.deliveries_expired}});
     out.add(MetricType::Counter, "causeway_connections_closed_total",
             "Connections closed by the hub", "reason",
             {{"malformed", s.malformed},

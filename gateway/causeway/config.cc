@@ -341,15 +341,11 @@ Config default_config(const std::string& data_dir) {
 }
 
 Result<Config> parse_config(const std::string& file, const std::string& text) {
-    const Json json = Json::parse(text, nullptr, false, true);
-    if (json.is_discarded()) {
-        // Parsed again for the position; the exception stays inside.
-        try {
-            (void)Json::parse(text);
-        } catch (const Json::parse_error& error) {
-            return fail(file + ": not JSON: " + error.what());
-        }
-        return fail(file + ": not JSON");
+    Json json;
+    try {
+        json = Json::parse(text);
+    } catch (const Json::parse_error& error) {
+        return fail(file + ": not JSON: " + error.what());
     }
     Config config;
     if (const std::string fault = read_config(json, config); !fault.empty()) {

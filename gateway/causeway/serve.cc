@@ -1,0 +1,375 @@
+#include "gateway/causeway/serve.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
+
+#include "certs/context.h"
+#include "cluster/node/node.h"
+#include "core/io/clock.h"
+#include "core/io/signals.h"
+#include "core/wal/posix_disk.h"
+#include "core/wal/write_behind_disk.h"
+#include "gateway/api/api.h"
+#include "gateway/causeway/rules_directory.h"
+#include "gateway/net/gateway.h"
+#include "gateway/router/rules_router.h"
+#include "rules/runner/runner.h"
+
+namespace causeway::root {
+namespace {
+
+constexpr int kExitStart = 2;
+constexpr int kExitDisk = 3;
+constexpr std::uint64_t kGraceMs = 2'000;
+constexpr std::uint64_t kRulesPollMs = 1'000;
+constexpr GroupId kSet{1};
+
+std::uint64_t random_number() {
+    std::uint64_t number = 0;
+    std::ifstream("/dev/urandom", std::ios::binary)
+        .read(reinterpret_cast<char*>(&number), sizeof(number));
+    return number;
+}
+
+[[noreturn]] void end_process(const std::string& line) {
+    spdlog::critical("{}; stopping: what cannot be trusted must not serve", line);
+    spdlog::shutdown();
+    std::_Exit(kExitDisk);
+}
+
+// The parts in the order they are made; destroyed in the opposite one.
+class Hub {
+public:
+    explicit Hub(const Config& config)
+        : config_(config),
+          seed_(random_number()),
+          router_(config.node_id, seed_),
+          rules_timer_(admin_, [this] { reload_if_changed(); }) {}
+
+    Result<> open();
+    void run();
+
+private:
+    Result<> open_node();
+    Result<> open_gateway();
+    Result<> load_rules();
+    void activate(std::shared_ptr<const rules::RuleSet> set);
+    void reload();
+    void reload_if_changed();
+    Result<> write_ports();
+    [[nodiscard]] std::string more_metrics();
+    void stop();
+
+    Config config_;
+    std::uint64_t seed_;
+    io::SystemClock clock_;
+    router::RulesRouter router_;
+    io::Loop admin_;  // the main thread: API, signals, rule files
+    io::Loop sinks_;
+#if CAUSEWAY_FAULTS
+    std::unique_ptr<wal::Disk> disk_below_;
+    std::unique_ptr<wal::Disk> write_behind_;
+#endif
+    std::unique_ptr<node::Node> node_;
+    std::unique_ptr<net::Gateway> gateway_;
+    std::unique_ptr<Outbox> outbox_;
+    std::unique_ptr<rules::Runner> runner_;
+    std::thread sink_thread_;
+    std::unique_ptr<api::Api> api_;
+    io::Timer rules_timer_;
+    std::uint64_t rules_fingerprint_ = 0;
+    std::unique_ptr<io::SignalWatcher> signals_;
+};
+
+Result<> Hub::open() {
+    std::error_code error;
+    std::filesystem::create_directories(config_.data_dir, error);
+    if (error) {
+        return fail(config_.data_dir + ": " + error.message());
+    }
+    if (auto opened = open_node(); !opened) {
+        return opened;
+    }
+    if (auto loaded = load_rules(); !loaded) {
+        return loaded;
+    }
+    if (auto opened = open_gateway(); !opened) {
+        return opened;
+    }
+    if (config_.api_enabled) {
+        api::ApiOptions options;
+        options.host = config_.api.host;
+        options.port = config_.api.port;
+        auto api =
+            api::Api::open(admin_, options, *node_, *gateway_, [this] { return more_metrics(); });
+        if (!api) {
+            return tl::unexpected(api.error());
+        }
+        api_ = std::move(*api);
+    }
+    return write_ports();
+}
+
+Result<> Hub::open_node() {
+    node::NodeOptions options;
+    options.data_dir = config_.data_dir;
+    options.random = seed_;
+    options.log.segment_bytes = config_.wal.segment_bytes;
+    options.log.bytes_max = config_.wal.bytes_max;
+    options.writer.sync_delay_us = config_.wal.sync_delay_us;
+    options.writer.sync_max_count = config_.wal.sync_max_count;
+    options.writer.sync_max_bytes = config_.wal.sync_max_bytes;
+    options.limits = config_.state;
+    options.store_cache_bytes = config_.store.cache_bytes;
+    options.store_write_buffer_bytes = config_.store.write_buffer_bytes;
+    options.disk_reserve_bytes = config_.store.disk_reserve_bytes;
+#if CAUSEWAY_FAULTS
+    // For the crash tests: "1" keeps every write in memory until its sync returned, "noop" makes
+    // the syncs do nothing.
+    if (const char* mode = std::getenv("CAUSEWAY_WRITE_BEHIND")) {
+        const bool noop = std::string_view(mode) == "noop";
+        std::filesystem::create_directories(config_.data_dir + "/wal");
+        auto disk = wal::PosixDisk::open(config_.data_dir + "/wal");
+        if (!disk) {
+            return fail(disk.error().message);
+        }
+        disk_below_ = std::move(*disk);
+        write_behind_ = std::make_unique<wal::WriteBehindDisk>(*disk_below_, noop);
+        options.disk = write_behind_.get();
+        options.store_write_behind = true;
+        options.store_sync_is_noop = noop;
+    }
+#endif
+    auto node = node::Node::open(std::move(options), clock_, router_, end_process);
+    if (!node) {
+        return tl::unexpected(node.error());
+    }
+    node_ = std::move(*node);
+    outbox_ = node_->outbox(sinks_);
+    rules::RunnerOptions runner;
+    runner.set = kSet;
+    runner.seed = seed_;
+    runner_ = std::make_unique<rules::Runner>(sinks_, *outbox_, rules::http_sinks(sinks_), runner);
+    return {};
+}
+
+Result<> Hub::open_gateway() {
+    net::GatewayOptions options;
+    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+    options.loops = config_.gateway.loops != 0 ? config_.gateway.loops : cores;
+    options.shard.connections_max = config_.gateway.connections_max;
+    options.shard.output_bytes_max = config_.gateway.output_bytes_max;
+    options.shard.random = seed_;
+    session::Limits& limits = options.shard.limits;
+    limits.packet_bytes_max = config_.gateway.packet_bytes_max;
+    limits.topic_levels_max = config_.gateway.topic_levels_max;
+    limits.session_expiry_max_s = config_.state.session_expiry_max_s;
+    limits.receive_maximum = config_.gateway.receive_maximum;
+    limits.inflight_max = config_.gateway.inflight_max;
+    limits.keep_alive_max_s = config_.gateway.keep_alive_max_s;
+    limits.connect_timeout_s = config_.gateway.connect_timeout_s;
+    limits.waiting_bytes_max = config_.gateway.output_bytes_max;
+    for (const ListenerConfig& listener : config_.listeners) {
+        net::ListenerOptions made;
+        made.host = listener.bind.host;
+        made.port = listener.bind.port;
+        made.policy.anonymous = listener.anonymous;
+        if (listener.tls) {
+            certs::ServerTlsConfig tls;
+            tls.certificate = listener.certificate;
+            tls.private_key = listener.private_key;
+            tls.client_ca = listener.client_ca;
+            tls.verify = static_cast<certs::Verify>(listener.verify);
+            auto context = certs::make_server_context(tls);
+            if (!context) {
+                return tl::unexpected(context.error());
+            }
+            made.tls = *context;
+        }
+        options.listeners.push_back(std::move(made));
+    }
+    auto gateway = net::Gateway::open(options, [this](io::Loop& loop, SubmitterEvents& events) {
+        return node_->link(loop, events);
+    });
+    if (!gateway) {
+        return tl::unexpected(gateway.error());
+    }
+    gateway_ = std::move(*gateway);
+    return {};
+}
+
+Result<> Hub::load_rules() {
+    if (config_.rules_dir.empty()) {
+        return {};
+    }
+    rules_fingerprint_ = fingerprint(config_.rules_dir);
+    auto sources = read_rules(config_.rules_dir);
+    if (!sources) {
+        return tl::unexpected(sources.error());
+    }
+    auto set = rules::RuleSet::compile(*sources);
+    if (!set) {
+        return fail(rules::to_string(set.error().front()) + "; causeway rules check " +
+                    config_.rules_dir + " lists all");
+    }
+    activate(std::move(*set));
+    return {};
+}
+
+void Hub::activate(std::shared_ptr<const rules::RuleSet> set) {
+    std::vector<node::QueueDeclaration> queues;
+    for (const rules::QueueConfig& queue : set->queues()) {
+        queues.push_back(node::QueueDeclaration{queue.name, queue.max_messages, queue.max_bytes,
+                                                queue.visibility_timeout_s, queue.retention_s,
+                                                queue.max_receive_count, queue.dead_letter});
+    }
+    node_->declare_queues(std::move(queues));
+    // Sinks first: a delivery the new rules owe finds its sink.
+    sinks_.post([this, set] {
+        for (const rules::SinkProblem& problem : runner_->apply(set->sinks())) {
+            spdlog::error("sink {}: {}", problem.sink, problem.message);
+        }
+    });
+    spdlog::info("rules: version {:016x} with {} rules, {} sinks is active", set->version(),
+                 set->rules().size(), set->sinks().size());
+    router_.activate(std::move(set));
+}
+
+void Hub::reload() {
+    rules_fingerprint_ = fingerprint(config_.rules_dir);
+    auto sources = read_rules(config_.rules_dir);
+    if (!sources) {
+        spdlog::error("rules: {}; the active version stays", sources.error().message);
+        return;
+    }
+    auto set = rules::RuleSet::compile(*sources);
+    if (!set) {
+        for (const rules::Diagnostic& diagnostic : set.error()) {
+            spdlog::error("rules: {}", rules::to_string(diagnostic));
+        }
+        spdlog::error("rules: the set is refused; version {:016x} stays active", router_.version());
+        return;
+    }
+    if ((*set)->version() != router_.version()) {
+        activate(std::move(*set));
+    }
+}
+
+void Hub::reload_if_changed() {
+    if (fingerprint(config_.rules_dir) != rules_fingerprint_) {
+        reload();
+    }
+}
+
+// Whole or not at all: whoever waits for the file finds a complete one.
+Result<> Hub::write_ports() {
+    nlohmann::json ports;
+    ports["listeners"] = nlohmann::json::array();
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+        const ListenerConfig& listener = config_.listeners[i];
+        const char* type = listener.tls ? "tls" : "tcp";
+        ports["listeners"].push_back({{"type", type}, {"port", gateway_->ports()[i]}});
+        Endpoint bound = listener.bind;
+        bound.port = gateway_->ports()[i];
+        spdlog::info("listening on {} ({})", bound.text(), type);
+    }
+    if (api_) {
+        ports["api"] = api_->port();
+        Endpoint bound = config_.api;
+        bound.port = api_->port();
+        spdlog::info("HTTP API on http://{}", bound.text());
+    }
+    const std::string file = config_.data_dir + "/ports.json";
+    std::ofstream(file + ".new") << ports.dump(2) << "\n";
+    std::error_code error;
+    std::filesystem::rename(file + ".new", file, error);
+    if (error) {
+        return fail(file + ": " + error.message());
+    }
+    return {};
+}
+
+std::string Hub::more_metrics() {
+    std::string text =
+        "# HELP causeway_rule_matched_total Messages on a rule's sources\n"
+        "# TYPE causeway_rule_matched_total counter\n"
+        "# HELP causeway_rule_results_total What the rule decided\n"
+        "# TYPE causeway_rule_results_total counter\n";
+    for (const router::RuleStatistics& rule : router_.statistics()) {
+        const auto line = [&](const char* name, const char* outcome, std::uint64_t value) {
+            text += std::string(name) + "{rule=\"" + rule.id + "\"" +
+                    (*outcome == '\0' ? "" : std::string(",outcome=\"") + outcome + "\"") + "} " +
+                    std::to_string(value) + "\n";
+        };
+        line("causeway_rule_matched_total", "", rule.counters.matched);
+        line("causeway_rule_results_total", "passed", rule.counters.passed);
+        line("causeway_rule_results_total", "no_result", rule.counters.no_result);
+        line("causeway_rule_results_total", "failed", rule.counters.failed);
+        line("causeway_rule_results_total", "cut", rule.counters.cut);
+    }
+    return text;
+}
+
+void Hub::run() {
+    signals_ = std::make_unique<io::SignalWatcher>(
+        admin_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int signal) {
+            if (signal == SIGHUP) {
+                if (!config_.rules_dir.empty()) {
+                    reload();
+                }
+                return;
+            }
+            spdlog::info("stopping");
+            admin_.stop();
+        });
+    if (!config_.rules_dir.empty()) {
+        rules_timer_.start(kRulesPollMs, kRulesPollMs);
+    }
+    sink_thread_ = std::thread([this] { sinks_.run(); });
+    gateway_->start();
+    spdlog::info("ready");
+    admin_.run();
+    stop();
+}
+
+// From the outside in: nobody new, what is in flight, then the core, then the loops.
+void Hub::stop() {
+    signals_.reset();
+    gateway_->shut_down(kGraceMs);
+    sinks_.post([this] { runner_.reset(); });
+    sinks_.stop();
+    sink_thread_.join();
+    node_->stop();
+    gateway_->stop();
+    api_.reset();
+    gateway_.reset();
+    outbox_.reset();
+    runner_.reset();
+    node_.reset();
+    spdlog::info("stopped");
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+    spdlog::set_level(spdlog::level::from_str(config.log_level));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+    Hub hub(config);
+    if (auto opened = hub.open(); !opened) {
+        spdlog::error("cannot start: {}", opened.error().message);
+        spdlog::shutdown();
+        std::_Exit(kExitStart);  // the node's threads may run; nothing was promised to anyone yet
+    }
+    hub.run();
+    return 0;
+}
+
+}  // namespace causeway::root

@@ -1,0 +1,172 @@
+#include "gateway/router/rules_router.h"
+
+#include <utility>
+
+#include "core/message/body.h"
+#include "gateway/mqtt/property.h"
+#include "rules/sink/http_request.h"
+
+namespace causeway::router {
+namespace {
+
+// A published body's forwarded properties, as rules see them. Views into the body.
+struct Properties {
+    mqtt::ForwardProperties forward;
+    std::vector<rules::UserProperty> user;
+};
+
+void parse(std::string_view wire, Properties& out) {
+    if (wire.empty() || !mqtt::parse_forward_properties(wire, out.forward)) {
+        return;
+    }
+    for (const mqtt::UserProperty& property : out.forward.user_properties) {
+        out.user.push_back(rules::UserProperty{property.name, property.value});
+    }
+}
+
+std::string hex_id(std::uint64_t a, std::uint64_t b) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string id;
+    for (const std::uint64_t word : {a, b}) {
+        for (int shift = 60; shift >= 0; shift -= 4) {
+            id.push_back(kDigits[(word >> shift) & 15U]);
+        }
+    }
+    return id;
+}
+
+}  // namespace
+
+RulesRouter::RulesRouter(std::string node_id, std::uint64_t seed)
+    : node_id_(std::move(node_id)), random_(seed) {}
+
+void RulesRouter::activate(std::shared_ptr<const rules::RuleSet> rules) {
+    const std::lock_guard lock(mutex_);
+    active_ = std::move(rules);
+    changed_.store(true, std::memory_order_release);
+}
+
+std::uint64_t RulesRouter::version() const {
+    const std::lock_guard lock(mutex_);
+    return active_ ? active_->version() : 0;
+}
+
+std::vector<RuleStatistics> RulesRouter::statistics() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<RuleStatistics> all;
+    // Until the first message under a new set, its counters are zero.
+    const bool adopted = active_ && counters_.size() == active_->rules().size() &&
+                         !changed_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; active_ && i < active_->rules().size(); ++i) {
+        all.push_back(
+            RuleStatistics{active_->rules()[i].id, adopted ? counters_[i] : rules::RuleCounters{}});
+    }
+    return all;
+}
+
+void RulesRouter::adopt() const {
+    if (!changed_.load(std::memory_order_acquire)) {
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    using_ = active_;
+    counters_ = using_ ? using_->make_counters() : std::vector<rules::RuleCounters>{};
+    changed_.store(false, std::memory_order_release);
+}
+
+bool RulesRouter::interested(std::string_view topic) const {
+    adopt();
+    return using_ && using_->interested(topic);
+}
+
+std::uint64_t RulesRouter::route(const Publish& publish, SetMs now, std::string& outputs) {
+    adopt();
+    if (!using_) {
+        return 0;
+    }
+    const BodyView body = parse_body(publish.body);
+    Properties properties;
+    parse(body.properties, properties);
+    const std::string id = hex_id(random_.next(), random_.next());
+    rules::MessageView message;
+    message.id = id;
+    message.trace_id = id;
+    message.clientid = publish.client_id;
+    if (!publish.username.empty()) {
+        message.username = publish.username;
+    }
+    message.topic = publish.topic;
+    message.payload = body.payload;
+    message.qos = publish.qos;
+    message.retain = publish.retain;
+    message.timestamp_ms = now;
+    message.received_at_ms = now;
+    if (!publish.peer_host.empty()) {
+        message.peerhost = publish.peer_host;
+    }
+    message.node = node_id_;
+    message.user_properties = properties.user;
+    message.content_type = properties.forward.content_type;
+    message.response_topic = properties.forward.response_topic;
+    message.correlation_data = properties.forward.correlation_data;
+    if (publish.expiry_s != 0) {
+        message.message_expiry_s = publish.expiry_s;
+    }
+    message.session_epoch = publish.epoch;
+    rules::EvalContext context{now, random_};
+    {
+        const std::lock_guard lock(mutex_);
+        evaluator_.evaluate(*using_, message, context, counters_, evaluation_);
+    }
+    for (const rules::Output& output : evaluation_.outputs) {
+        append(output, outputs);
+    }
+    return using_->version();
+}
+
+void RulesRouter::append(const rules::Output& output, std::string& outputs) {
+    RouteOutput route;
+    route.target = output.target;
+    route.key = output.key;
+    route.delay_s = output.delay_s;
+    route.qos = output.qos;
+    route.retain = output.retain;
+    body_.clear();
+    switch (output.kind) {
+        case rules::ActionKind::kQueue:
+            route.kind = RouteKind::kQueue;
+            append_body({}, output.body, body_);
+            break;
+        case rules::ActionKind::kRepublish: {
+            route.kind = RouteKind::kRepublish;
+            mqtt::ForwardProperties forward;
+            for (const rules::Property& property : output.properties) {
+                forward.user_properties.push_back(
+                    mqtt::UserProperty{property.name, property.value});
+            }
+            properties_.clear();
+            // The engine has bounded names and values; one that does not fit is left out whole.
+            if (!mqtt::append_forward_properties(forward, properties_)) {
+                properties_.clear();
+            }
+            append_body(properties_, output.body, body_);
+            break;
+        }
+        case rules::ActionKind::kHttp: {
+            route.kind = RouteKind::kSink;
+            rules::HttpRequestView request;
+            request.method = output.method;
+            request.path = output.path;
+            request.body = output.body;
+            for (const rules::Property& header : output.properties) {
+                request.headers.push_back(rules::HttpHeaderView{header.name, header.value});
+            }
+            rules::append_http_request(request, body_);
+            break;
+        }
+    }
+    route.body = body_;
+    append_route_output(route, outputs);
+}
+
+}  // namespace causeway::router
