@@ -41,7 +41,8 @@ std::optional<std::uint32_t> four_hex(std::string_view text, std::size_t at) {
                                                                           : std::nullopt;
 }
 
-// One character or escape of a string, from text[at]. Moves `at` behind it. False: a bad escape.
+// One character or escape of a string, from text[at]. Moves `at` behind it. False: a bad escape,
+// and `at` stays.
 bool take_character(std::string_view text, std::size_t& at, std::string& out) {
     if (text[at] != '\\') {
         out.push_back(text[at++]);
@@ -62,15 +63,17 @@ bool take_character(std::string_view text, std::size_t& at, std::string& out) {
     if (!code || (*code >= 0xDC00 && *code < 0xE000)) {
         return false;
     }
-    at += 6;
+    std::size_t end = at + 6;
     if (*code >= 0xD800 && *code < 0xDC00) {
-        const auto low = text.substr(at).starts_with("\\u") ? four_hex(text, at + 2) : std::nullopt;
+        const auto low =
+            text.substr(end).starts_with("\\u") ? four_hex(text, end + 2) : std::nullopt;
         if (!low || *low < 0xDC00 || *low >= 0xE000) {
             return false;
         }
         code = 0x10000 + ((*code - 0xD800) << 10) + (*low - 0xDC00);
-        at += 6;
+        end += 6;
     }
+    at = end;
     append_utf8(*code, out);
     return true;
 }
