@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <absl/container/flat_hash_map.h>
-#include <absl/strings/match.h>
 
 #include "core/io/clock.h"
 #include "rules/sink/curl_multi.h"
@@ -67,7 +66,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t bytes, void* transfer
     const std::string_view line(data, bytes);
     if (line.starts_with("HTTP/")) {
         transfer.retry_after.clear();  // That of an interim answer does not count.
-    } else if (absl::StartsWithIgnoreCase(line, kName)) {
+    } else if (begins_no_case(line, kName)) {
         transfer.retry_after = line.substr(kName.size());
     }
     return bytes;

@@ -8,8 +8,6 @@
 #include <memory>
 #include <system_error>
 
-#include <absl/strings/match.h>
-
 #include "rules/sink/http_sink.h"
 
 namespace causeway::rules {
@@ -19,7 +17,7 @@ namespace {
 bool reserved(std::string_view name) {
     for (const std::string_view one : {"host", "content-length", "transfer-encoding", "connection",
                                        "upgrade", "expect", "te", "trailer", "causeway-delivery"}) {
-        if (absl::EqualsIgnoreCase(name, one)) {
+        if (equal_no_case(name, one)) {
             return true;
         }
     }
@@ -58,8 +56,7 @@ bool climbs(std::string_view path) {
         const std::size_t slash = path.find('/');
         std::string_view segment = path.substr(0, slash);
         std::size_t dots = 0;
-        while (!segment.empty() &&
-               (segment[0] == '.' || absl::StartsWithIgnoreCase(segment, "%2e"))) {
+        while (!segment.empty() && (segment[0] == '.' || begins_no_case(segment, "%2e"))) {
             segment.remove_prefix(segment[0] == '.' ? 1 : 3);
             ++dots;
         }
@@ -74,8 +71,7 @@ bool climbs(std::string_view path) {
 Result<> check_url(const std::string& url) {
     // The text of an error must not show the URL: it may hold a secret.
     const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), curl_url_cleanup);
-    if ((!absl::StartsWithIgnoreCase(url, "http://") &&
-         !absl::StartsWithIgnoreCase(url, "https://")) ||
+    if ((!begins_no_case(url, "http://") && !begins_no_case(url, "https://")) ||
         curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
         return fail("url: must begin with http:// or https:// and name a host");
     }
@@ -98,6 +94,14 @@ Result<> check_ca_file(const std::string& path) {
 }
 
 }  // namespace
+
+bool equal_no_case(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return lower(x) == lower(y); });
+}
 
 Result<HttpTarget> HttpTarget::make(const HttpSinkOptions& options) {
     HttpTarget target;
@@ -176,15 +180,14 @@ Result<HttpCall> HttpTarget::call(const HttpRequestView& request) const {
         call.headers.emplace_back(header.name, header.value);
     }
     const auto has = [&](std::string_view name) {
-        return std::any_of(call.headers.begin(), call.headers.end(), [&](const auto& header) {
-            return absl::EqualsIgnoreCase(header.first, name);
-        });
+        return std::any_of(call.headers.begin(), call.headers.end(),
+                           [&](const auto& header) { return equal_no_case(header.first, name); });
     };
     const std::size_t own = call.headers.size();
     for (const auto& header : headers_) {
         const bool replaced = std::any_of(
             call.headers.begin(), call.headers.begin() + static_cast<std::ptrdiff_t>(own),
-            [&](const auto& one) { return absl::EqualsIgnoreCase(one.first, header.first); });
+            [&](const auto& one) { return equal_no_case(one.first, header.first); });
         if (!replaced) {
             call.headers.push_back(header);
         }

@@ -14,6 +14,12 @@ namespace causeway::rules {
 
 struct HttpSinkOptions;
 
+// Without regard to the case of ASCII letters: names of headers, schemes, hex digits.
+[[nodiscard]] bool equal_no_case(std::string_view a, std::string_view b);
+[[nodiscard]] inline bool begins_no_case(std::string_view text, std::string_view with) {
+    return equal_no_case(text.substr(0, with.size()), with);
+}
+
 // What goes to libcurl.
 struct HttpCall {
     std::string url;
