@@ -13,7 +13,7 @@
 namespace causeway::certs {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr std::size_t kFileBytesMax = std::size_t{1024} * 1024;
 
 std::string errno_text() { return std::strerror(errno); }
 

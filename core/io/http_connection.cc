@@ -7,9 +7,9 @@ namespace causeway::io {
 namespace {
 
 // Pipelined bytes kept while a request is being answered; then the client is pushed back.
-constexpr std::size_t kPipelinedBytesMax = 64 * 1024;
+constexpr std::size_t kPipelinedBytesMax = std::size_t{64} * 1024;
 // Answers a client has not read; then its next request waits.
-constexpr std::size_t kUnsentBytesMax = 256 * 1024;
+constexpr std::size_t kUnsentBytesMax = std::size_t{256} * 1024;
 
 }  // namespace
 

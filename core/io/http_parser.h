@@ -13,7 +13,7 @@ namespace causeway::io {
 
 struct HttpLimits {
     std::uint32_t header_bytes_max = 16 * 1024;
-    std::uint64_t body_bytes_max = 1024 * 1024;
+    std::uint64_t body_bytes_max = std::uint64_t{1024} * 1024;
 };
 
 class HttpParser {

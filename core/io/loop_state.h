@@ -17,7 +17,7 @@ namespace causeway::io {
 
 class TcpStream;
 
-inline constexpr std::size_t kReadBufferBytes = 64 * 1024;
+inline constexpr std::size_t kReadBufferBytes = std::size_t{64} * 1024;
 inline constexpr std::size_t kSpareQueuesMax = 64;
 
 struct LoopState {

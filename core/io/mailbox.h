@@ -84,7 +84,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kKeptCapacityMax = 16 * 1024;
+    static constexpr std::size_t kKeptCapacityMax = std::size_t{16} * 1024;
 
     Loop& loop_;
     Receiver receiver_;

@@ -10,7 +10,7 @@
 namespace causeway::io {
 namespace {
 
-constexpr std::size_t kKeptHeadBytesMax = 16 * 1024;
+constexpr std::size_t kKeptHeadBytesMax = std::size_t{16} * 1024;
 constexpr std::size_t kKeptPiecesMax = 256;
 // Consumed bytes and pieces are given back once they are this many and at least half, so that a
 // queue which never runs empty does not grow, at an amortized constant cost per byte.

@@ -50,7 +50,7 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
     auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
     if (uv_ip4_addr(options.host.c_str(), options.port, v4) == 0 ||
         uv_ip6_addr(options.host.c_str(), options.port, v6) == 0) {
-        request.release();
+        static_cast<void>(request.release());  // Freed in its callback.
         stream->connect_to(&address);
         return stream;
     }
@@ -60,7 +60,7 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
             std::unique_ptr<ConnectRequest> resolved(static_cast<ConnectRequest*>(uv->data));
             TcpStream* self = resolved->stream;
             if (self != nullptr && result == 0) {
-                resolved.release();
+                static_cast<void>(resolved.release());  // Freed in its callback.
                 self->connect_to(found->ai_addr);
             } else if (self != nullptr) {
                 self->connected(result);
@@ -69,7 +69,7 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
         },
         options.host.c_str(), port.c_str(), &hints);
     if (status == 0) {
-        request.release();
+        static_cast<void>(request.release());  // Freed in its callback.
     } else {
         stream->connecting_ = nullptr;
         stream->fail_later(StreamEnd::kConnectFailed, uv_strerror(status));

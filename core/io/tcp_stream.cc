@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kLingerMs = 3000;
 constexpr std::uint64_t kLingerCheckMs = 500;
 // What a handshake or key updates may make us send while the peer reads nothing.
-constexpr std::size_t kCipherBytesMax = 512 * 1024;
+constexpr std::size_t kCipherBytesMax = std::size_t{512} * 1024;
 
 void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
     auto& state = *static_cast<LoopState*>(handle->loop->data);

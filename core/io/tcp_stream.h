@@ -27,7 +27,7 @@ class Loop;
 class TcpStream;
 struct LoopState;
 
-inline constexpr std::size_t kWritableMarkBytes = 64 * 1024;
+inline constexpr std::size_t kWritableMarkBytes = std::size_t{64} * 1024;
 
 enum class StreamEnd : std::uint8_t {
     kPeerClosed,     // The peer will send no more (FIN or close_notify); writing is still possible.

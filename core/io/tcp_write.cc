@@ -12,10 +12,10 @@ namespace causeway::io {
 namespace {
 
 constexpr std::size_t kViewsMax = 64;
-constexpr std::size_t kRecordBytes = 16 * 1024;
+constexpr std::size_t kRecordBytes = std::size_t{16} * 1024;
 // Ciphertext made ahead of the socket.
-constexpr std::size_t kCipherAheadBytes = 64 * 1024;
-constexpr std::size_t kKeptScratchBytesMax = 128 * 1024;
+constexpr std::size_t kCipherAheadBytes = std::size_t{64} * 1024;
+constexpr std::size_t kKeptScratchBytesMax = std::size_t{128} * 1024;
 
 uv_buf_t to_buf(std::string_view bytes) {
     return uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
@@ -269,7 +269,7 @@ void TcpStream::send_fin() {
         static_cast<TcpStream*>(uv->handle->data)->fin_done();
     });
     if (status == 0) {
-        request.release();
+        static_cast<void>(request.release());  // Freed in its callback.
     } else {
         fin_done();
     }

@@ -59,7 +59,7 @@ struct TlsBio {
 
 namespace {
 
-constexpr std::size_t kRecordBytes = 16 * 1024;
+constexpr std::size_t kRecordBytes = std::size_t{16} * 1024;
 
 std::string reason_text(SSL* ssl, int ssl_error) {
     // The oldest error of the queue is the cause; what follows are its consequences.
