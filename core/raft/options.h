@@ -21,14 +21,19 @@ struct Options {
     unsigned election_ticks_max = 80;
     unsigned hurried_ticks_min = 5;  // The same after report_disconnected(leader).
     unsigned hurried_ticks_max = 20;
-    std::size_t entry_bytes_max = 1U << 20;  // Of one payload.
-    std::size_t message_bytes_max =
-        1U << 20;           // Of the entries of one append; one entry may exceed it.
-    WindowLimits window{};  // Per follower.
-    std::size_t unapplied_bytes_max = 16U
-                                      << 20;  // Proposed and not yet applied; twice on a follower.
-    std::size_t committed_bytes_max = 4U << 20;  // Per Ready.
-    std::size_t cache_bytes_max = 8U << 20;      // Of applied entries kept for followers.
+    // Bytes. A payload; the entries of one append (a single entry may exceed it); the entries
+    // proposed and not yet applied (a follower takes twice that); the committed entries of one
+    // Ready; the applied entries kept in memory for followers.
+    std::size_t entry_bytes_max = 1U << 20;
+    std::size_t message_bytes_max = 1U << 20;
+    std::size_t unapplied_bytes_max = 16U << 20;
+    std::size_t committed_bytes_max = 4U << 20;
+    std::size_t cache_bytes_max = 8U << 20;
+    WindowLimits window{};                    // Of what is sent and not answered, per follower.
+};                                            // Per follower.
+std::size_t unapplied_bytes_max = 16U << 20;  // Proposed and not yet applied; twice on a follower.
+std::size_t committed_bytes_max = 4U << 20;   // Per Ready.
+std::size_t cache_bytes_max = 8U << 20;       // Of applied entries kept for followers.
 };
 
 // A configuration and the index of the entry (or snapshot) it came with.
