@@ -102,7 +102,7 @@ private:
 
 TEST(Crash, RandomTracesLoseNothingCommitted) {
     Totals totals;
-    for (std::uint64_t seed = 1; seed <= 40 && !testing::Test::HasFailure(); ++seed) {
+    for (std::uint64_t seed = 1; seed <= 50 && !testing::Test::HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         CrashRun(seed).run(150, totals);
     }
