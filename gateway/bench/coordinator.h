@@ -1,0 +1,22 @@
+// The parent of the generator's processes: forks them, lets them begin together, shows progress,
+// decides when all is said, and joins their outcomes. Runs poll() on one thread, no loop.
+#pragma once
+
+#include "core/base/result.h"
+#include "gateway/bench/outcome.h"
+#include "gateway/bench/plan.h"
+
+namespace causeway::bench {
+
+struct Measured {
+    Outcome outcome;
+    double window_s = 0;       // How long the measurement was; shorter when interrupted.
+    bool interrupted = false;  // By SIGINT or SIGTERM.
+};
+
+// Effect: the whole run. Handles SIGINT and SIGTERM until it returns. The error is one line: the
+// plan cannot be carried out on this machine (files, processes) or its TLS files are not usable. A
+// process that dies is a reason in the outcome, and its clients count as broken.
+[[nodiscard]] Result<Measured> carry_out(const Plan& plan);
+
+}  // namespace causeway::bench
