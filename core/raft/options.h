@@ -29,11 +29,7 @@ struct Options {
     std::size_t unapplied_bytes_max = 16U << 20;
     std::size_t committed_bytes_max = 4U << 20;
     std::size_t cache_bytes_max = 8U << 20;
-    WindowLimits window{};                    // Of what is sent and not answered, per follower.
-};                                            // Per follower.
-std::size_t unapplied_bytes_max = 16U << 20;  // Proposed and not yet applied; twice on a follower.
-std::size_t committed_bytes_max = 4U << 20;   // Per Ready.
-std::size_t cache_bytes_max = 8U << 20;       // Of applied entries kept for followers.
+    WindowLimits window{};  // Of what is sent and not answered, per follower.
 };
 
 // A configuration and the index of the entry (or snapshot) it came with.
