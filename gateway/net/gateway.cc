@@ -18,9 +18,9 @@ void add(ShardStatus& sum, const ShardStatus& one) {
          {&Counters::publishes_ok, &Counters::publishes_refused, &Counters::publishes_unanswered,
           &Counters::publishes_repeated, &Counters::unlogged_passed,
           &Counters::deliveries_dropped_full, &Counters::deliveries_dropped_too_large,
-          &Counters::connects_ok, &Counters::connects_refused, &Counters::protocol_errors,
-          &Counters::malformed, &Counters::keep_alive_timeouts, &Counters::takeovers,
-          &Counters::slow_closed}) {
+          &Counters::deliveries_expired, &Counters::connects_ok, &Counters::connects_refused,
+          &Counters::protocol_errors, &Counters::malformed, &Counters::keep_alive_timeouts,
+          &Counters::takeovers, &Counters::slow_closed}) {
         sum.sessions.*counter += one.sessions.*counter;
     }
     for (const auto counter :

@@ -213,8 +213,8 @@ void Shard::on_outputs(StreamOutputs& outputs) {
             session.on_release(delivery, effects_);
         } else {
             const bool full = connection->stream().queued_bytes() > options_.output_bytes_max;
-            session.on_delivery(delivery, outputs.messages[delivery.message], outputs.time, full,
-                                effects_);
+            const session::Arrival arrival{outputs.time, loop_.now_ms(), full};
+            session.on_delivery(delivery, outputs.messages[delivery.message], arrival, effects_);
         }
         perform(*connection);
         if (session.finished() && !connection->open()) {

@@ -1,8 +1,10 @@
 // CONNECT to CONNACK, DISCONNECT, and the CLOSE that ends the session's ownership.
 #include <algorithm>
-#include <array>
+#include <optional>
+#include <string>
 
 #include "core/message/body.h"
+#include "core/message/topic.h"
 #include "gateway/session/effects.h"
 
 namespace causeway::session {
@@ -24,30 +26,63 @@ std::string make_client_id(std::uint64_t random, std::uint64_t nonce) {
     return id;
 }
 
+std::string body_of(const mqtt::Will& will) {
+    std::string properties;
+    // What was decoded can be encoded.
+    CW_CHECK(mqtt::append_forward_properties(will.properties.forward, properties));
+    return make_body(properties, will.payload);
+}
+
+WillView view_of(const mqtt::Will& will, std::string_view body) {
+    WillView view;
+    view.topic = will.topic;
+    view.body = body;
+    view.delay_s = will.properties.will_delay_interval_s;
+    view.expiry_s = expiry_of(will.properties.message_expiry_interval_s);
+    view.qos = will.qos;
+    view.retain = will.retain;
+    return view;
+}
+
 }  // namespace
+
+std::optional<ReasonCode> Session::refusal(const mqtt::Connect& packet, bool core_available) const {
+    if (packet.properties.authentication_method) {
+        return ReasonCode::kBadAuthenticationMethod;
+    }
+    if (!peer_.may_connect) {
+        return ReasonCode::kNotAuthorized;
+    }
+    // 3.1 knows no empty id, and without Clean Session a 3.1.1 client must bring its own
+    // [MQTT-3.1.3-8].
+    const bool may_assign =
+        packet.version == Version::k5 || (packet.version == Version::k311 && packet.clean_start);
+    if (packet.client_id.empty() && !may_assign) {
+        return ReasonCode::kClientIdentifierNotValid;
+    }
+    // What the client may not publish it may not leave behind either.
+    if (packet.will && packet.will->topic.starts_with('$')) {
+        return ReasonCode::kNotAuthorized;
+    }
+    if (packet.will && topic_level_count(packet.will->topic) > limits_->topic_levels_max) {
+        return ReasonCode::kTopicNameInvalid;
+    }
+    if (!core_available) {
+        return ReasonCode::kServerUnavailable;
+    }
+    return std::nullopt;
+}
 
 void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, Effects& out) {
     version_ = packet.version;
     const bool v5 = version_ == Version::k5;
-    if (packet.properties.authentication_method) {
-        refuse_connect(ReasonCode::kBadAuthenticationMethod, out);
-        return;
-    }
-    if (!peer_.may_connect) {
-        refuse_connect(ReasonCode::kNotAuthorized, out);
-        return;
-    }
-    if (!core_available) {
-        refuse_connect(ReasonCode::kServerUnavailable, out);
+    client_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(0);
+    if (const auto code = refusal(packet, core_available)) {
+        refuse_connect(*code, out);
         return;
     }
     client_id_ = std::string(packet.client_id);
     if (client_id_.empty()) {
-        // Without Clean Session a 3.1.1 client must bring its own [MQTT-3.1.3-8].
-        if (!v5 && !packet.clean_start) {
-            refuse_connect(ReasonCode::kClientIdentifierNotValid, out);
-            return;
-        }
         client_id_ = make_client_id(random_, nonce_);
         extras().assigned_client_id = client_id_;
     }
@@ -57,7 +92,6 @@ void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, E
         keep_alive_s_ = keep_alive_max;
     }
     client_receive_maximum_ = packet.properties.receive_maximum;
-    client_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(0);
     asked_expiry_s_ =
         v5 ? packet.properties.session_expiry_interval_s : (packet.clean_start ? 0 : kNeverExpires);
     if (packet.user_name) {
@@ -73,21 +107,8 @@ void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, E
     open.clean_start = packet.clean_start;
     std::string will_body;
     if (packet.will) {
-        const mqtt::Will& will = *packet.will;
-        std::string properties;
-        if (v5 && !mqtt::append_forward_properties(will.properties.forward, properties)) {
-            refuse_connect(ReasonCode::kMalformedPacket, out);
-            return;
-        }
-        append_body(properties, will.payload, will_body);
-        WillView view;
-        view.topic = will.topic;
-        view.body = will_body;
-        view.delay_s = will.properties.will_delay_interval_s;
-        view.expiry_s = will.properties.message_expiry_interval_s.value_or(0);
-        view.qos = will.qos;
-        view.retain = will.retain;
-        open.will = view;
+        will_body = body_of(*packet.will);
+        open.will = view_of(*packet.will, will_body);
     }
     phase_ = Phase::kOpening;
     out.deadline_changed = true;
@@ -114,16 +135,12 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
                        out);
         return;
     }
-    phase_ = Phase::kOnline;
-    out.deadline_changed = true;
-    ++counters_->connects_ok;
     mqtt::Connack packet;
     packet.session_present = answer.session_present;
     mqtt::ConnackProperties& properties = packet.properties;
     if (answer.session_expiry_interval_s != asked_expiry_s_) {
         properties.session_expiry_interval_s = answer.session_expiry_interval_s;
     }
-    asked_expiry_s_ = answer.session_expiry_interval_s;
     properties.receive_maximum = limits_->receive_maximum;
     properties.maximum_packet_size = limits_->packet_bytes_max;
     properties.topic_alias_maximum = limits_->topic_alias_maximum;
@@ -134,7 +151,15 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
     if (limits_->keep_alive_max_s != 0) {
         properties.server_keep_alive_s = keep_alive_s_;
     }
-    send(packet, out);
+    out.deadline_changed = true;
+    if (!send(packet, out)) {  // [MQTT-3.1.2-24]
+        ++counters_->connects_refused;
+        submit_close(CloseReason::kLost, std::nullopt, out);
+        finish(End::kNow, "the client takes no packet as large as CONNACK", out);
+        return;
+    }
+    phase_ = Phase::kOnline;
+    ++counters_->connects_ok;
 }
 
 void Session::refuse_connect(mqtt::ReasonCode code, Effects& out) {
@@ -159,7 +184,7 @@ void Session::submit_close(CloseReason reason, std::optional<std::uint32_t> expi
 void Session::handle(const mqtt::Disconnect& packet, Effects& out) {
     const auto expiry = packet.properties.session_expiry_interval_s;
     if (expiry && *expiry != 0 && asked_expiry_s_ == 0) {
-        fail(ReasonCode::kProtocolError, "MQTT-3.14.2-2", out);
+        fail(ReasonCode::kProtocolError, "§3.14.2.2.2: Session Expiry Interval", out);
         return;
     }
     // Only 0x00 discards the will [MQTT-3.14.4-3].

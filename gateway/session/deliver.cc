@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kCopyMax = 1024;  // a larger body is sent by reference
 constexpr std::uint64_t kPacketIds = 65'535;
+constexpr std::size_t kDoneMax = 64;  // kept in front of the oldest outstanding number
 
 std::uint32_t seconds_left(SetMs expires_at, SetMs now) {
     return expires_at > now ? static_cast<std::uint32_t>((expires_at - now + 999) / 1000) : 1;
@@ -22,36 +23,36 @@ std::uint32_t seconds_left(SetMs expires_at, SetMs now) {
 
 }  // namespace
 
-void Session::on_delivery(const Delivery& delivery, const Message& message, SetMs now,
-                          bool output_full, Effects& out) {
+void Session::on_delivery(const Delivery& delivery, const Message& message, const Arrival& arrival,
+                          Effects& out) {
     if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
         return;
     }
     if (delivery.qos == 0) {
-        if (output_full) {
+        if (arrival.output_full) {
             ++counters_->deliveries_dropped_full;
             return;
         }
-        send_publish(delivery, 0, message, now, out);
+        send_publish(delivery, 0, message, arrival.set_now, out);
         return;
     }
-    if (output_full) {
+    if (arrival.output_full) {
         ++counters_->slow_closed;
         fail(ReasonCode::kQuotaExceeded, "the client does not read what it is sent", out);
         return;
     }
     if (delivery.n != 0) {
-        send_publish(delivery, delivery.n, message, now, out);
+        send_publish(delivery, delivery.n, message, arrival.set_now, out);
         return;
     }
     Extras* extra = extras_.get();
-    if (outstanding_live_ < window() && (extra == nullptr || extra->held.empty())) {
-        send_publish(delivery, next_local_n_++, message, now, out);
+    if (window_open() && (extra == nullptr || extra->held.empty())) {
+        send_publish(delivery, next_local_n_++, message, arrival.set_now, out);
         return;
     }
     Extras& waiting = extras();
-    waiting.held_bytes += message.body.size() + message.topic.size() + sizeof(Held);
-    waiting.held.push_back(Held{delivery, message, now});
+    waiting.held.push_back(Held{delivery, message, arrival.set_now, arrival.now});
+    waiting.held_bytes += waiting.held.back().bytes();
     if (waiting.held_bytes > limits_->waiting_bytes_max) {
         ++counters_->slow_closed;
         fail(ReasonCode::kQuotaExceeded, "the client does not acknowledge what it is sent", out);
@@ -99,8 +100,7 @@ Session::Outstanding& Session::add_outstanding(std::uint64_t n, std::uint8_t qos
     const auto begin = outstanding_.begin() + outstanding_head_;
     const auto at = std::lower_bound(begin, outstanding_.end(), n,
                                      [](const Outstanding& a, std::uint64_t b) { return a.n < b; });
-    ++outstanding_live_;
-    return *outstanding_.insert(at, Outstanding{n, qos, false, false, false});
+    return *outstanding_.insert(at, Outstanding{n, qos, false, false});
 }
 
 Session::Outstanding* Session::find_outstanding(std::uint16_t packet_id) {
@@ -113,7 +113,7 @@ Session::Outstanding* Session::find_outstanding(std::uint16_t packet_id) {
     const std::uint64_t n = begin->n + delta;
     const auto at = std::lower_bound(begin, outstanding_.end(), n,
                                      [](const Outstanding& a, std::uint64_t b) { return a.n < b; });
-    return at != outstanding_.end() && at->n == n && !at->done ? &*at : nullptr;
+    return at != outstanding_.end() && at->n == n ? &*at : nullptr;
 }
 
 void Session::acknowledge(std::uint64_t n, Effects& out) {
@@ -125,20 +125,18 @@ void Session::acknowledge(std::uint64_t n, Effects& out) {
 }
 
 void Session::complete(Outstanding& item, Effects& out) {
-    item.done = true;
-    --outstanding_live_;
     if (numbered_by_core()) {
         acknowledge(item.n, out);
     }
-    while (outstanding_head_ < outstanding_.size() && outstanding_[outstanding_head_].done) {
-        ++outstanding_head_;
-    }
-    constexpr std::uint32_t kDoneMax = 64;
-    if (outstanding_head_ == outstanding_.size()) {
+    const std::ptrdiff_t at = &item - outstanding_.data();
+    const auto head = static_cast<std::ptrdiff_t>(outstanding_head_);
+    if (at != head) {
+        outstanding_.erase(outstanding_.begin() + at);
+    } else if (++outstanding_head_ == outstanding_.size()) {
         outstanding_.clear();
         outstanding_head_ = 0;
     } else if (outstanding_head_ >= kDoneMax && outstanding_head_ * 2 > outstanding_.size()) {
-        outstanding_.erase(outstanding_.begin(), outstanding_.begin() + outstanding_head_);
+        outstanding_.erase(outstanding_.begin(), outstanding_.begin() + head + 1);
         outstanding_head_ = 0;
     }
     send_held(out);
@@ -149,12 +147,33 @@ void Session::send_held(Effects& out) {
         return;
     }
     auto& held = extras_->held;
-    while (!held.empty() && outstanding_live_ < window()) {
+    while (!held.empty() && window_open()) {
         const Held next = std::move(held.front());
         held.pop_front();
-        extras_->held_bytes -= next.message.body.size() + next.message.topic.size() + sizeof(Held);
-        send_publish(next.delivery, next_local_n_++, next.message, next.now, out);
+        extras_->held_bytes -= next.bytes();
+        // This is called while a packet is handled, so last_packet_at_ is now.
+        const MonoMs waited = last_packet_at_ - std::min(next.since, last_packet_at_);
+        const SetMs set_now = next.set_now + waited;
+        if (next.message.expires_at != 0 && next.message.expires_at <= set_now) {
+            ++counters_->deliveries_expired;  // [MQTT-3.3.2-5]
+            continue;
+        }
+        send_publish(next.delivery, next_local_n_++, next.message, set_now, out);
     }
+}
+
+std::size_t Session::Held::bytes() const {
+    return sizeof(Held) + message.body.size() + message.topic.size() +
+           delivery.subscription_ids.size() * sizeof(std::uint32_t);
+}
+
+bool Session::window_open() const {
+    if (outstanding() == 0) {
+        return true;
+    }
+    // Not only as many as the client takes: the oldest one must keep its packet id to itself.
+    return outstanding() < window() &&
+           next_local_n_ - outstanding_[outstanding_head_].n < kPacketIds;
 }
 
 void Session::handle(const mqtt::Puback& packet, Effects& out) {
@@ -163,7 +182,7 @@ void Session::handle(const mqtt::Puback& packet, Effects& out) {
         return;  // a late answer to an earlier connection's packet
     }
     if (item->qos != 1) {
-        fail(ReasonCode::kProtocolError, "PUBACK for a QoS 2 message", out);  // [MQTT-4.3.3-4]
+        fail(ReasonCode::kProtocolError, "PUBACK for a QoS 2 message", out);  // §4.3.3
         return;
     }
     complete(*item, out);
@@ -172,7 +191,9 @@ void Session::handle(const mqtt::Puback& packet, Effects& out) {
 void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
     Outstanding* item = find_outstanding(packet.packet_id);
     if (item == nullptr) {
-        send_pubrel(packet.packet_id, ReasonCode::kPacketIdentifierNotFound, out);
+        if (!mqtt::is_error(packet.reason_code)) {  // else there is nothing to release
+            send_pubrel(packet.packet_id, ReasonCode::kPacketIdentifierNotFound, out);
+        }
         return;
     }
     if (item->qos != 2) {
@@ -199,6 +220,23 @@ void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
     received.epoch = epoch_;
     received.n = item->n;
     submit(make_token(Ticket::kReceived, item->n), received, {}, out);
+}
+
+// PUBREL only now: a gateway that takes over must not send the message again after it.
+void Session::noted(std::uint64_t n, ResultCode code, Effects& out) {
+    Outstanding* item = find_outstanding(packet_id_of(n));
+    if (item == nullptr || item->n != n) {
+        return;  // the client has refused it meanwhile
+    }
+    if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
+        fail(ReasonCode::kQuotaExceeded, "a PUBREC could not be noted", out);
+        return;
+    }
+    item->released = true;
+    send_pubrel(
+        packet_id_of(n),
+        code == ResultCode::kOk ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound,
+        out);
 }
 
 void Session::handle(const mqtt::Pubcomp& packet, Effects& out) {

@@ -10,10 +10,27 @@ namespace causeway::session {
 using mqtt::ReasonCode;
 using mqtt::Version;
 
-std::vector<std::pair<std::uint16_t, bool>>::iterator Session::receiving_at(
-    std::uint16_t packet_id) {
-    auto& receiving = extras().receiving;
-    return std::lower_bound(receiving.begin(), receiving.end(), std::pair(packet_id, false));
+namespace {
+
+constexpr std::uint64_t kQos2Bit = 1U << 16;  // in the token of a publish, beside the packet id
+
+}  // namespace
+
+Session::Receiving* Session::find_receiving(std::uint16_t packet_id) {
+    if (!extras_) {
+        return nullptr;
+    }
+    auto& all = extras_->receiving;
+    const auto at =
+        std::lower_bound(all.begin(), all.end(), packet_id,
+                         [](const Receiving& a, std::uint16_t b) { return a.packet_id < b; });
+    return at != all.end() && at->packet_id == packet_id ? &*at : nullptr;
+}
+
+void Session::erase_receiving(std::uint16_t packet_id) {
+    std::erase_if(extras_->receiving,
+                  [&](const Receiving& other) { return other.packet_id == packet_id; });
+    --receiving_;
 }
 
 // The topic of the packet, by its alias if need be. False: the connection has been failed.
@@ -51,10 +68,9 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     }
     const bool v5 = version_ == Version::k5;
     if (packet.qos == 2) {
-        const auto at = receiving_at(packet.packet_id);
-        if (at != extras_->receiving.end() && at->first == packet.packet_id) {
+        if (const Receiving* known = find_receiving(packet.packet_id)) {
             ++counters_->publishes_repeated;
-            if (at->second) {
+            if (known->stage == Stage::kReceived) {
                 send(mqtt::Pubrec{packet.packet_id, ReasonCode::kSuccess, {}}, out);
             }
             return;
@@ -62,26 +78,37 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     }
     if (packet.qos != 0 && v5 && receiving_ >= limits_->receive_maximum) {
         ++counters_->publishes_refused;
-        fail(ReasonCode::kReceiveMaximumExceeded, "MQTT-3.3.4-9", out);
+        fail(ReasonCode::kReceiveMaximumExceeded, "MQTT-3.3.4-7", out);
         return;
     }
     // "$..." is the server's own; only what clients may publish goes into the core.
-    const bool forbidden = topic.starts_with('$');
-    const bool too_deep = topic_level_count(topic) > limits_->topic_levels_max;
-    if (forbidden || too_deep) {
-        ++counters_->publishes_refused;
-        const ReasonCode code =
-            forbidden ? ReasonCode::kNotAuthorized : ReasonCode::kTopicNameInvalid;
-        if (v5 && packet.qos == 1) {
-            send(mqtt::Puback{packet.packet_id, code, {}}, out);
-        } else if (v5 && packet.qos == 2) {
-            send(mqtt::Pubrec{packet.packet_id, code, {}}, out);
-        } else if (packet.qos != 0) {
-            fail(code, "a topic clients may not publish to", out);  // 3.1.1 has no negative answer
-        }
+    if (topic.starts_with('$')) {
+        refuse_topic(packet, ReasonCode::kNotAuthorized, out);
         return;
     }
+    if (topic_level_count(topic) > limits_->topic_levels_max) {
+        refuse_topic(packet, ReasonCode::kTopicNameInvalid, out);
+        return;
+    }
+    pass_on(packet, topic, out);
+}
 
+void Session::refuse_topic(const mqtt::Publish& packet, ReasonCode code, Effects& out) {
+    ++counters_->publishes_refused;
+    if (packet.qos == 0) {
+        return;
+    }
+    if (version_ != Version::k5) {
+        fail(code, "a topic clients may not publish to", out);  // 3.1.1 has no negative answer
+    } else if (packet.qos == 1) {
+        send(mqtt::Puback{packet.packet_id, code, {}}, out);
+    } else {
+        send(mqtt::Pubrec{packet.packet_id, code, {}}, out);
+    }
+}
+
+// To the core: as a command, or at QoS 0 without one.
+void Session::pass_on(const mqtt::Publish& packet, std::string_view topic, Effects& out) {
     const std::string_view properties = packet.properties.forward.wire.value_or(std::string_view{});
     out.body.clear();
     if (packet.properties.forward.wire) {
@@ -96,14 +123,11 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     publish.client_id = client_id_;
     publish.topic = topic;
     publish.body = out.body;
-    publish.expiry_s = packet.properties.message_expiry_interval_s.value_or(0);
+    publish.expiry_s = expiry_of(packet.properties.message_expiry_interval_s);
     publish.qos = packet.qos;
     publish.retain = packet.retain;
     publish.username = extras_ ? std::string_view(extras_->username) : std::string_view{};
     publish.peer_host = peer_.host;
-    if (packet.properties.message_expiry_interval_s && publish.expiry_s == 0) {
-        publish.expiry_s = 1;  // 0 on the wire: expired at once for whoever is not there now
-    }
     if (packet.qos == 0) {
         ++counters_->unlogged_passed;
         out.has_unlogged = true;
@@ -112,19 +136,25 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     }
     if (packet.qos == 2) {
         publish.packet_id = packet.packet_id;
-        extras().receiving.insert(receiving_at(packet.packet_id), {packet.packet_id, false});
+        auto& all = extras().receiving;
+        const auto at =
+            std::upper_bound(all.begin(), all.end(), packet.packet_id,
+                             [](std::uint16_t a, const Receiving& b) { return a < b.packet_id; });
+        all.insert(at, Receiving{packet.packet_id, Stage::kUnanswered});
     }
     ++receiving_;
     ++unanswered_;
-    constexpr std::uint64_t kQos2Bit = 1U << 16;
-    submit(make_token(Ticket::kPublish, packet.packet_id | (packet.qos == 2 ? kQos2Bit : 0)),
-           publish, topic, out);
+    if (packet.qos == 2) {
+        submit(make_token(Ticket::kPublish, packet.packet_id | kQos2Bit), publish, {}, out);
+    } else {
+        submit(make_token(Ticket::kPublish, packet.packet_id), publish, topic, out);
+    }
 }
 
 // PUBACK or PUBREC: apply has decided.
 void Session::published(std::uint64_t what, ResultCode code, Effects& out) {
     const auto packet_id = static_cast<std::uint16_t>(what);
-    const bool qos2 = (what >> 16) != 0;
+    const bool qos2 = (what & kQos2Bit) != 0;
     --unanswered_;
     const bool ok = code == ResultCode::kOk || code == ResultCode::kNoSubscribers;
     ++(ok ? counters_->publishes_ok : counters_->publishes_refused);
@@ -145,19 +175,21 @@ void Session::published(std::uint64_t what, ResultCode code, Effects& out) {
         send(mqtt::Puback{packet_id, reason, {}}, out);
         return;
     }
-    const auto at = receiving_at(packet_id);
-    if (at != extras_->receiving.end() && at->first == packet_id) {
+    if (Receiving* item = find_receiving(packet_id)) {
         if (ok) {
-            at->second = true;
+            item->stage = Stage::kReceived;
         } else {
-            extras_->receiving.erase(at);
-            --receiving_;
+            erase_receiving(packet_id);
         }
     }
     send(mqtt::Pubrec{packet_id, reason, {}}, out);
 }
 
 void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
+    Receiving* item = find_receiving(packet.packet_id);
+    if (item != nullptr && item->stage == Stage::kReceived) {
+        item->stage = Stage::kReleasing;
+    }
     causeway::Release release;
     release.epoch = epoch_;
     release.packet_id = packet.packet_id;
@@ -165,10 +197,15 @@ void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
 }
 
 void Session::released(std::uint16_t packet_id, ResultCode code, Effects& out) {
-    const auto at = receiving_at(packet_id);
-    if (at != extras_->receiving.end() && at->first == packet_id) {
-        extras_->receiving.erase(at);
-        --receiving_;
+    if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
+        // The core still has the packet id: after PUBCOMP it would take the next message for a
+        // repetition of this one.
+        fail(ReasonCode::kQuotaExceeded, "a PUBREL could not be noted", out);
+        return;
+    }
+    const Receiving* item = find_receiving(packet_id);
+    if (item != nullptr && item->stage == Stage::kReleasing) {
+        erase_receiving(packet_id);
     }
     const ReasonCode reason = code == ResultCode::kNotFound ? ReasonCode::kPacketIdentifierNotFound
                                                             : ReasonCode::kSuccess;

@@ -80,17 +80,28 @@ void Session::on_decode_error(const mqtt::DecodeError& error, Effects& out) {
         finish(End::kNow, "malformed bytes before CONNECT", out);
         return;
     }
-    fail(error.reason_code, error.statement, out);
+    // A second CONNECT is one also when it cannot be read [MQTT-3.1.0-2].
+    const bool connect = error.type == mqtt::PacketType::kConnect;
+    fail(connect ? ReasonCode::kProtocolError : error.reason_code, error.statement, out);
 }
 
 void Session::on_result(std::uint64_t token, ResultCode code, std::string_view detail,
                         Effects& out) {
+    if (results_due_ == 0) {
+        return;  // of a stream that was lost
+    }
     --results_due_;
     if (ticket_of(token) == Ticket::kOpen) {
         opened(code, detail, out);
         return;
     }
     if (phase_ != Phase::kOnline) {
+        return;
+    }
+    if (code == ResultCode::kDuplicate || code == ResultCode::kDead ||
+        code == ResultCode::kResync) {
+        // Apply has not said what became of it, so nobody may.
+        fail(ReasonCode::kServerBusy, "a command without an outcome", out);
         return;
     }
     if (code == ResultCode::kStale) {
@@ -112,14 +123,9 @@ void Session::on_result(std::uint64_t token, ResultCode code, std::string_view d
         case Ticket::kUnsubscribe:
             unsubscribed(code, detail, out);
             break;
-        case Ticket::kReceived: {
-            const std::uint16_t packet_id = packet_id_of(what_of(token));
-            if (Outstanding* item = find_outstanding(packet_id)) {
-                item->released = true;
-                send_pubrel(packet_id, ReasonCode::kSuccess, out);
-            }
+        case Ticket::kReceived:
+            noted(what_of(token), code, out);
             break;
-        }
         case Ticket::kOpen:
         case Ticket::kClose:
             break;
@@ -129,11 +135,11 @@ void Session::on_result(std::uint64_t token, ResultCode code, std::string_view d
 MonoMs Session::deadline() const {
     switch (phase_) {
         case Phase::kNew:
+        case Phase::kOpening:
             return last_packet_at_ + std::uint64_t{limits_->connect_timeout_s} * 1000;
         case Phase::kOnline:
             // One and a half times the keep alive [MQTT-3.1.2-22].
             return keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
-        case Phase::kOpening:
         case Phase::kEnded:
             return 0;
     }
@@ -147,6 +153,10 @@ void Session::on_timer(MonoMs now, Effects& out) {
     }
     if (phase_ == Phase::kNew) {
         finish(End::kNow, "no CONNECT in time", out);
+        return;
+    }
+    if (phase_ == Phase::kOpening) {
+        refuse_connect(ReasonCode::kServerUnavailable, out);
         return;
     }
     ++counters_->keep_alive_timeouts;
@@ -164,9 +174,9 @@ void Session::on_takeover(std::uint64_t epoch, Effects& out) {
 
 void Session::on_stream_lost(Effects& out) {
     results_due_ = 0;
-    stale_ = true;  // the core has detached the session already
     if (phase_ == Phase::kOnline) {
-        fail(ReasonCode::kServerUnavailable, "this gateway lost its stream to the core", out);
+        stale_ = true;  // the core has detached the session already
+        fail(ReasonCode::kUseAnotherServer, "this gateway lost its stream to the core", out);
     } else if (phase_ == Phase::kOpening) {
         refuse_connect(ReasonCode::kServerUnavailable, out);
     }
@@ -194,7 +204,7 @@ void Session::fail(mqtt::ReasonCode code, std::string_view why, Effects& out) {
     if (code == ReasonCode::kProtocolError) {
         ++counters_->protocol_errors;
     }
-    if (version_ == Version::k5) {
+    if (version_ == Version::k5 && phase_ == Phase::kOnline) {  // [MQTT-3.14.0-1]
         mqtt::Disconnect packet;
         packet.reason_code =
             mqtt::may_carry(mqtt::PacketType::kDisconnect, code, mqtt::Sender::kServer)
@@ -217,6 +227,7 @@ void Session::finish(End end, std::string_view why, Effects& out) {
     unanswered_ = 0;
     outstanding_.clear();
     outstanding_.shrink_to_fit();
+    outstanding_head_ = 0;
     extras_.reset();
     out.end = end;
     out.why = why;

@@ -54,8 +54,7 @@ public:
     void on_packet(const mqtt::Packet& packet, MonoMs now, bool core_available, Effects& out);
     void on_decode_error(const mqtt::DecodeError& error, Effects& out);
     void on_result(std::uint64_t token, ResultCode code, std::string_view detail, Effects& out);
-    // `now` is the set time of the output. `output_full`: the client does not keep up.
-    void on_delivery(const Delivery& delivery, const Message& message, SetMs now, bool output_full,
+    void on_delivery(const Delivery& delivery, const Message& message, const Arrival& arrival,
                      Effects& out);
     // PUBREL for a number whose PUBREC was applied in an earlier connection.
     void on_release(const Delivery& delivery, Effects& out);
@@ -64,7 +63,7 @@ public:
     void on_timer(MonoMs now, Effects& out);
     // The transport is gone; nothing can be sent any more.
     void on_closed(Effects& out);
-    // Close from our side, e.g. kServerShuttingDown. The will is published unless `normal`.
+    // Close from our side, e.g. kServerShuttingDown. The will is published («MQTT 5.0 §3.1.2.5»).
     void on_shutdown(mqtt::ReasonCode code, Effects& out);
     // The core lost this loop's stream: what was submitted has no result.
     void on_stream_lost(Effects& out);
@@ -96,17 +95,29 @@ private:
         std::uint8_t qos = 0;
         bool received = false;  // PUBREC came
         bool released = false;  // PUBREL was sent
-        bool done = false;      // acknowledged behind an older one
     };
     // Waits until the client's Receive Maximum allows it (sessions without an inbox only).
     struct Held {
         Delivery delivery;
         Message message;
-        SetMs now = 0;
+        SetMs set_now = 0;  // both when it came
+        MonoMs since = 0;
+
+        [[nodiscard]] std::size_t bytes() const;
     };
     struct PendingSubscribe {
         std::uint16_t packet_id = 0;
         std::vector<mqtt::ReasonCode> codes;  // kSuccess where the core decides
+    };
+    struct PendingUnsubscribe {
+        std::uint16_t packet_id = 0;
+        std::size_t filters = 0;
+    };
+    // A QoS 2 packet id of the client, from PUBLISH to PUBCOMP.
+    enum class Stage : std::uint8_t { kUnanswered, kReceived, kReleasing };
+    struct Receiving {
+        std::uint16_t packet_id = 0;
+        Stage stage = Stage::kUnanswered;
     };
     // What few connections need.
     struct Extras {
@@ -114,9 +125,8 @@ private:
         std::deque<Held> held;
         std::size_t held_bytes = 0;
         std::deque<PendingSubscribe> subscribes;
-        std::deque<std::uint16_t> unsubscribes;
-        // QoS 2 ids of the client from PUBLISH to PUBCOMP, sorted; true: PUBREC was sent.
-        std::vector<std::pair<std::uint16_t, bool>> receiving;
+        std::deque<PendingUnsubscribe> unsubscribes;
+        std::vector<Receiving> receiving;  // sorted by packet id
         std::string username;
         std::string assigned_client_id;
     };
@@ -124,6 +134,9 @@ private:
     // connect.cc
     void handle(const mqtt::Connect& packet, MonoMs now, bool core_available, Effects& out);
     void handle(const mqtt::Disconnect& packet, Effects& out);
+    // Why the client may not connect; nullopt: it may.
+    [[nodiscard]] std::optional<mqtt::ReasonCode> refusal(const mqtt::Connect& packet,
+                                                          bool core_available) const;
     void opened(ResultCode code, std::string_view detail, Effects& out);
     void refuse_connect(mqtt::ReasonCode code, Effects& out);
     void submit_close(CloseReason reason, std::optional<std::uint32_t> expiry, Effects& out);
@@ -137,6 +150,11 @@ private:
     bool resolve_alias(const mqtt::Publish& packet, std::string_view& topic, Effects& out);
     void published(std::uint64_t what, ResultCode code, Effects& out);
     void released(std::uint16_t packet_id, ResultCode code, Effects& out);
+    void pass_on(const mqtt::Publish& packet, std::string_view topic, Effects& out);
+    void refuse_topic(const mqtt::Publish& packet, mqtt::ReasonCode code, Effects& out);
+    // Null: the client has no such QoS 2 packet under way.
+    Receiving* find_receiving(std::uint16_t packet_id);
+    void erase_receiving(std::uint16_t packet_id);
 
     // deliver.cc
     void handle(const mqtt::Puback& packet, Effects& out);
@@ -149,9 +167,15 @@ private:
     Outstanding& add_outstanding(std::uint64_t n, std::uint8_t qos);
     [[nodiscard]] std::uint16_t window() const;
     void acknowledge(std::uint64_t n, Effects& out);
-    std::vector<std::pair<std::uint16_t, bool>>::iterator receiving_at(std::uint16_t packet_id);
+    // The core has noted the client's PUBREC of number n.
+    void noted(std::uint64_t n, ResultCode code, Effects& out);
     void complete(Outstanding& item, Effects& out);
     void send_held(Effects& out);
+    [[nodiscard]] std::size_t outstanding() const {
+        return outstanding_.size() - outstanding_head_;
+    }
+    // The next number of this connection's own may be sent.
+    [[nodiscard]] bool window_open() const;
 
     // subscribe.cc
     void handle(const mqtt::Subscribe& packet, Effects& out);
@@ -160,8 +184,10 @@ private:
     void unsubscribed(ResultCode code, std::string_view detail, Effects& out);
 
     // session.cc
+    // False: the packet is larger than the client takes; nothing was sent, and unless it was
+    // CONNACK or DISCONNECT the connection has been failed. Always the last thing a handler does.
     template <typename Packet>
-    void send(const Packet& packet, Effects& out);
+    bool send(const Packet& packet, Effects& out);
     template <typename Command>
     void submit(std::uint64_t token, const Command& command, std::string_view topic, Effects& out);
     Extras& extras();
@@ -178,8 +204,7 @@ private:
     MonoMs last_packet_at_;
     std::uint64_t next_local_n_ = 1;  // sessions without an inbox number their deliveries here
     std::vector<Outstanding> outstanding_;  // sorted by n; those before outstanding_head_ are done
-    std::uint32_t outstanding_head_ = 0;
-    std::uint32_t outstanding_live_ = 0;  // not done
+    std::size_t outstanding_head_ = 0;
     std::unique_ptr<Extras> extras_;
     std::uint32_t client_packet_bytes_max_ = 0;  // 0: no limit
     std::uint32_t results_due_ = 0;

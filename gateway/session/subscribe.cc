@@ -14,7 +14,7 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
     PendingSubscribe pending;
     pending.packet_id = packet.packet_id;
     for (const mqtt::Subscription& subscription : packet.subscriptions) {
-        if (version_ == Version::k5 && is_shared_filter(subscription.filter)) {
+        if (is_shared_filter(subscription.filter)) {
             pending.codes.push_back(ReasonCode::kSharedSubscriptionsNotSupported);
             continue;
         }
@@ -32,6 +32,13 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
         request.retain_handling = static_cast<std::uint8_t>(subscription.retain_handling);
         command.filters.push_back(request);
     }
+    if (command.filters.empty()) {  // nothing to ask the core
+        mqtt::Suback answer;
+        answer.packet_id = packet.packet_id;
+        answer.reason_codes.assign(pending.codes.begin(), pending.codes.end());
+        send(answer, out);
+        return;
+    }
     extras().subscribes.push_back(std::move(pending));
     submit(make_token(Ticket::kSubscribe, packet.packet_id), command, {}, out);
 }
@@ -39,14 +46,15 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
 void Session::subscribed(ResultCode code, std::string_view detail, Effects& out) {
     PendingSubscribe pending = std::move(extras().subscribes.front());
     extras_->subscribes.pop_front();
+    const ReasonCode refused = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
+                                                                  : ReasonCode::kUnspecifiedError;
     mqtt::Suback packet;
     packet.packet_id = pending.packet_id;
     std::size_t next = 0;
     for (ReasonCode& reason : pending.codes) {
         if (reason == ReasonCode::kSuccess) {
             const bool decided = code == ResultCode::kOk && next < detail.size();
-            reason =
-                decided ? static_cast<ReasonCode>(detail[next++]) : ReasonCode::kUnspecifiedError;
+            reason = decided ? static_cast<ReasonCode>(detail[next++]) : refused;
         }
         packet.reason_codes.push_back(reason);
     }
@@ -57,17 +65,19 @@ void Session::handle(const mqtt::Unsubscribe& packet, Effects& out) {
     causeway::Unsubscribe command;
     command.epoch = epoch_;
     command.filters.assign(packet.filters.begin(), packet.filters.end());
-    extras().unsubscribes.push_back(packet.packet_id);
+    extras().unsubscribes.push_back(PendingUnsubscribe{packet.packet_id, packet.filters.size()});
     submit(make_token(Ticket::kUnsubscribe, packet.packet_id), command, {}, out);
 }
 
 void Session::unsubscribed(ResultCode code, std::string_view detail, Effects& out) {
-    mqtt::Unsuback packet;
-    packet.packet_id = extras().unsubscribes.front();
+    const PendingUnsubscribe pending = extras().unsubscribes.front();
     extras_->unsubscribes.pop_front();
-    for (const char decided : detail) {
-        packet.reason_codes.push_back(code == ResultCode::kOk ? static_cast<ReasonCode>(decided)
-                                                              : ReasonCode::kUnspecifiedError);
+    mqtt::Unsuback packet;
+    packet.packet_id = pending.packet_id;
+    for (std::size_t i = 0; i < pending.filters; ++i) {
+        const bool decided = code == ResultCode::kOk && i < detail.size();
+        packet.reason_codes.push_back(decided ? static_cast<ReasonCode>(detail[i])
+                                              : ReasonCode::kUnspecifiedError);
     }
     send(packet, out);
 }

@@ -48,6 +48,13 @@ constexpr std::uint64_t what_of(std::uint64_t token) {
     return token & ((std::uint64_t{1} << 56) - 1);
 }
 
+// When and into what a delivery comes.
+struct Arrival {
+    SetMs set_now = 0;         // the set time of the output
+    MonoMs now = 0;            // this machine's
+    bool output_full = false;  // the client does not read what it was sent
+};
+
 // How the connection is to be closed.
 enum class End : std::uint8_t {
     kNone,
@@ -64,12 +71,13 @@ struct Effects {
     std::string bytes;
     std::vector<Piece> pieces;
     // Commands for the core, in `commands` one behind the other. The key is the topic of a publish,
-    // else the client id (topic_size 0).
+    // else the client id (no topic): so is that of a QoS 2 publish, whose packet id is noted with
+    // the session.
     struct Submission {
         std::uint64_t token = 0;
         std::size_t begin = 0;
         std::size_t size = 0;
-        std::string_view topic;  // a view of the packet just given
+        std::string_view topic;  // a view that lives until the next event
     };
     std::string commands;
     std::vector<Submission> submissions;
@@ -100,8 +108,8 @@ struct Effects {
     }
 };
 
-// Counted by each loop for its sessions (promise 6: received = ok + refused + unanswered at close +
-// QoS 0 dropped + QoS 0 passed on).
+// Counted by each loop for its sessions. At the end of every connection
+//   received = ok + refused + unanswered + repeated + unlogged passed.
 struct Counters {
     std::uint64_t publishes_received[3] = {0, 0, 0};  // by QoS
     std::uint64_t publishes_ok = 0;
@@ -112,6 +120,7 @@ struct Counters {
     std::uint64_t deliveries_sent[3] = {0, 0, 0};
     std::uint64_t deliveries_dropped_full = 0;       // QoS 0, the client was too slow
     std::uint64_t deliveries_dropped_too_large = 0;  // above the client's Maximum Packet Size
+    std::uint64_t deliveries_expired = 0;            // while the client's window was full
     std::uint64_t connects_ok = 0;
     std::uint64_t connects_refused = 0;
     std::uint64_t protocol_errors = 0;
