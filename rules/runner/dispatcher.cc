@@ -57,7 +57,6 @@ void Dispatcher::ready() {
 DispatchActions Dispatcher::poll(MonoMs now) {
     DispatchActions actions;
     if (active()) {
-        promote(now);
         start(now, actions.started);
         actions.read = plan_read(now);
         actions.wake_at = wake_at(now);
@@ -76,12 +75,15 @@ void Dispatcher::promote(MonoMs now) {
 }
 
 bool Dispatcher::may_start(MonoMs now) const {
-    return in_flight_ < policy_->max_in_flight && now >= paused_until_ && breaker_.allows(now) &&
-           settled_.size() < limits_.settled_hard;
+    return in_flight_ < policy_->max_in_flight && now >= paused_until_ && breaker_.allows(now);
 }
 
 void Dispatcher::start(MonoMs now, std::vector<StartDelivery>& out) {
-    while (!startable_.empty()) {
+    // A log that takes no ends would let settled_ grow: then nothing begins, and nothing ends by
+    // age.
+    // An end may offer the next of a line, whose time may have come long ago: hence promote().
+    for (promote(now); !startable_.empty() && settled_.size() < limits_.settled_hard;
+         promote(now)) {
         const std::uint64_t n = *startable_.begin();
         const auto at = items_.find(n);
         Held& item = at->second;
@@ -140,7 +142,10 @@ void Dispatcher::ended(std::uint64_t n, const DeliveryOutcome& outcome, MonoMs n
 void Dispatcher::retry(Items::iterator at, const DeliveryOutcome& outcome, MonoMs now) {
     auto& [n, item] = *at;
     breaker_.failed(n, policy_ ? policy_->breaker : BreakerPolicy{}, now);
-    if (!active()) {
+    // One that reading has not come to again since it began anew from the front: what stands before
+    // it in its line may not be known yet. It is still owed, and comes back in order.
+    const bool unread = n > high_;
+    if (!active() || unread) {
         ++counters_.retried;
         release(at);
         return;

@@ -84,7 +84,6 @@ DeliveryOutcome classify_transport(int code, std::string_view why) {
         case CURLE_SSL_ISSUER_ERROR:
             return with(OutcomeKind::kRetry, "tls: ");
         case CURLE_URL_MALFORMAT:
-        case CURLE_UNSUPPORTED_PROTOCOL:
             return with(OutcomeKind::kPermanent, "request: ");
         default:
             return with(OutcomeKind::kRetry, "transport: ");

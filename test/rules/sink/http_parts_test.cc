@@ -41,7 +41,7 @@ TEST(HttpRequest, IsAMessageBody) {
     EXPECT_EQ(body.properties, std::string_view("\x26\0\7:method\0\3PUT"
                                                 "\x26\0\5:path\0\2/p"
                                                 "\x26\0\1H\0\1v",
-                                                33));
+                                                34));
 }
 
 TEST(HttpRequest, PropertiesAreValidForMqtt) {
