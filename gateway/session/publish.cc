@@ -204,7 +204,8 @@ void Session::released(std::uint16_t packet_id, ResultCode code, Effects& out) {
         return;
     }
     const Receiving* item = find_receiving(packet_id);
-    if (item != nullptr && item->stage == Stage::kReleasing) {
+    // An unanswered one is a message that came behind this PUBREL.
+    if (item != nullptr && item->stage != Stage::kUnanswered) {
         erase_receiving(packet_id);
     }
     const ReasonCode reason = code == ResultCode::kNotFound ? ReasonCode::kPacketIdentifierNotFound

@@ -162,6 +162,8 @@ TEST_P(PublishEachVersion, PubrelBeforePubrec) {
     device.take<mqtt::Pubrec>();
     device.answer();
     device.take<mqtt::Pubcomp>();
+    device.publish("b", 2, 7);
+    EXPECT_EQ(device.asked.size(), 1U);  // a new message
     EXPECT_TRUE(device.balanced());
 }
 
