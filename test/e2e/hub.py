@@ -170,7 +170,7 @@ class Hub:
 class Hook:
     """An HTTP endpoint on loopback that keeps what it is sent; `answer` decides the status by call."""
 
-    def __init__(self, answer=lambda calls: 200):
+    def __init__(self, answer=lambda calls: 200, port=0):
         self.calls = []
         hook = self
 
@@ -187,7 +187,7 @@ class Hook:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -10,6 +10,7 @@ import threading
 import time
 
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK = 2, 3, 4, 5, 6, 7, 8, 9
+DISCONNECT = 14
 
 
 def packet(first, body):
@@ -92,6 +93,8 @@ class RawClient:
                         first, body = self.buffer[0], self.buffer[at + 1:at + 1 + size]
                         self.buffer = self.buffer[at + 1 + size:]
                         self.flags = first & 15
+                        if first >> 4 == DISCONNECT:
+                            raise OSError(f"DISCONNECT {body.hex()}")
                         return first >> 4, body
                     break
             received = self.socket.recv(65536)
