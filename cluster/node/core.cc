@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint64_t kTickMs = 10;
 constexpr std::uint64_t kMaintenanceMs = 200;
+// The store reserves 4 MiB for its manifest and writes a few small files.
+constexpr std::uint64_t kStartBytes = 8U << 20;
 
 }  // namespace
 
@@ -36,8 +38,31 @@ Result<> Node::Core::open() {
         return tl::unexpected(identity.error());
     }
     identity_ = *identity;
+    if (auto opened = open_disk(); !opened) {
+        return opened;
+    }
+    // The store first: the log takes space for its next segment as soon as it is open.
+    if (auto opened = open_store(); !opened) {
+        return opened;
+    }
     if (auto opened = open_log(); !opened) {
         return opened;
+    }
+    if (auto opened = open_set(); !opened) {
+        return opened;
+    }
+    apply_thread_.start();
+    thread_ = std::thread([this] { run(); });
+    return {};
+}
+
+// RocksDB cannot be trusted to open without space: it aborts where a write of its files is cut.
+Result<> Node::Core::open_store() {
+    const auto free_bytes = disk_->free_bytes();
+    if (free_bytes && *free_bytes < kStartBytes) {
+        return fail(options_.data_dir + ": no space: " + std::to_string(*free_bytes) +
+                    " bytes are free and a start takes " + std::to_string(kStartBytes) +
+                    "; free some on this file system and start again");
     }
     store::StoreOptions store_options;
     store_options.write_buffer_bytes = options_.store_write_buffer_bytes;
@@ -52,15 +77,10 @@ Result<> Node::Core::open() {
         return tl::unexpected(store.error());
     }
     store_ = std::move(*store);
-    if (auto opened = open_set(); !opened) {
-        return opened;
-    }
-    apply_thread_.start();
-    thread_ = std::thread([this] { run(); });
     return {};
 }
 
-Result<> Node::Core::open_log() {
+Result<> Node::Core::open_disk() {
     const std::string directory = options_.data_dir + "/wal";
     disk_ = options_.disk;
     if (disk_ == nullptr) {
@@ -73,10 +93,14 @@ Result<> Node::Core::open_log() {
         posix_disk_ = std::move(*disk);
         disk_ = posix_disk_.get();
     }
+    return {};
+}
+
+Result<> Node::Core::open_log() {
     options_.log.log_id = identity_.id;
     auto log = wal::Log::open(*disk_, options_.log);
     if (!log) {
-        return fail("the write-ahead log in " + directory +
+        return fail("the write-ahead log in " + options_.data_dir + "/wal" +
                     " cannot be used: " + log.error().text());
     }
     writer_ = std::make_unique<wal::Writer>(*disk_, std::move(*log), options_.writer);
@@ -233,7 +257,7 @@ void Node::Core::on_applied(const Applied& applied, state::Outputs& outputs) {
     for (StreamOutputs& stream : outputs.streams) {
         const auto found = streams_.find(stream.stream);
         if (found != streams_.end() && !stream.empty()) {
-            found->second->push(std::move(stream));
+            found->second->deliver_outputs(std::move(stream), stopping_);
         }
     }
     AppliedNews news{applied, std::move(outputs.leader), std::move(outputs.self_items),
@@ -365,6 +389,7 @@ void Node::Core::stop() {
     if (std::exchange(stopped_, true)) {
         return;
     }
+    stopping_ = true;
     if (thread_.joinable()) {
         // Everything submitted so far is applied, or 3 s have gone.
         constexpr auto kDrainMax = std::chrono::seconds(3);

@@ -72,6 +72,8 @@ private:
     };
     using LeaderDone = absl::AnyInvocable<void(const CommandResult&)>;
 
+    Result<> open_disk();
+    Result<> open_store();
     Result<> open_log();
     Result<> open_set();
     void run();
@@ -120,7 +122,7 @@ private:
     std::unique_ptr<io::Mailbox<AppliedNews>> news_;
     std::unique_ptr<io::Mailbox<std::uint64_t>> appended_;
 
-    absl::flat_hash_map<LinkId, io::Mailbox<ToGateway>*> links_;
+    absl::flat_hash_map<LinkId, Link*> links_;
     std::atomic<LinkId> next_link_{1};
     std::vector<FromGateway> backlog_;  // arrived while nobody led; bounded by the links' windows
     std::vector<std::string> own_backlog_;  // the node's own commands of the same time
@@ -142,11 +144,12 @@ private:
     std::string outputs_;
 
     // Apply thread only.
-    absl::flat_hash_map<StreamId, io::Mailbox<ToGateway>*> streams_;
+    absl::flat_hash_map<StreamId, Link*> streams_;
 
     std::mutex watchers_mutex_;  // Guards the two; taken once per batch that has such news.
     absl::AnyInvocable<void(std::vector<std::string>)> queue_watcher_;
     absl::AnyInvocable<void(std::vector<std::string>)> sink_watcher_;
+    std::atomic<bool> stopping_{false};
     bool stopped_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -28,6 +30,14 @@ constexpr int kFlushAttempts = 2000;
 bool is_no_space(const rocksdb::Status& status) {
     return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit;
 }
+
+// RocksDB's own log would be the one file that is written when not a byte is left, and its writer
+// goes on after a failed write, which RocksDB asserts against. Errors come as statuses and events.
+class NoInfoLog final : public rocksdb::Logger {
+public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
 
 class Listener final : public rocksdb::EventListener {
 public:
@@ -69,8 +79,7 @@ rocksdb::Options rocks_options(Store::Impl& impl) {
     options.max_open_files = impl.options.open_files_max;
     options.max_background_jobs = 2;
     options.avoid_flush_during_shutdown = !impl.options.flush_on_close;
-    options.keep_log_file_num = 2;
-    options.max_log_file_size = 1U << 20;
+    options.info_log = std::make_shared<NoInfoLog>();
     options.stats_dump_period_sec = 0;
     options.listeners.push_back(std::make_shared<Listener>(impl));
     const auto supported = rocksdb::GetSupportedCompressions();
