@@ -82,7 +82,11 @@ Result<std::unique_ptr<TcpListener>> TcpListener::listen(Loop& loop, const Liste
     if (status != 0) {
         return fail(where + uv_strerror(status));
     }
-    const int fd = bind_socket(*resolved.addrinfo, options.reuse_port);
+    int fd = bind_socket(*resolved.addrinfo, options.reuse_port && !options.first);
+    if (fd >= 0 && options.reuse_port && options.first) {
+        ::close(fd);  // nobody else has the port: take it in the way the next ones can share
+        fd = bind_socket(*resolved.addrinfo, true);
+    }
     uv_freeaddrinfo(resolved.addrinfo);
     if (fd < 0) {
         return fail(where + uv_strerror(fd));

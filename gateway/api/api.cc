@@ -18,6 +18,7 @@ constexpr std::uint32_t kVisibilityMaxS = 43'200;
 constexpr std::uint32_t kDelayMaxS = 7 * 86'400;
 constexpr std::size_t kQueueNameMax = 128;
 constexpr std::size_t kReceiptsMax = 1'000;
+constexpr MonoMs kLookAgainMs = 500;
 
 bool valid_queue_name(std::string_view name) {
     return !name.empty() && name.size() <= kQueueNameMax &&
@@ -60,11 +61,13 @@ Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics mo
       node_(node),
       gateway_(gateway),
       more_(std::move(more)),
-      poll_timer_(loop, [this] { on_poll_timer(); }) {
-    submitter_ = node.link(loop, *this);
-    hook_ = loop.at_turn_end([this] { submitter_->flush(); });
-    node.watch_queues(
-        loop, [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
+      poll_timer_(loop, [this] { on_poll_timer(); }) {}
+
+void Api::attach() {
+    submitter_ = node_.link(loop_, *this);
+    hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
+    node_.watch_queues(
+        loop_, [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
             if (alive.lock()) {
                 wake(queues);
             }
@@ -89,6 +92,7 @@ Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options
         return tl::unexpected(server.error());
     }
     api->server_ = std::move(*server);
+    api->attach();
     return api;
 }
 
@@ -322,8 +326,7 @@ void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view det
         return;
     }
     pending.waiting = true;
-    // Set time runs with the boot clock, but from another origin: look again within a second.
-    constexpr MonoMs kLookAgainMs = 500;
+    // Set time runs with the boot clock, but from another origin: look again soon.
     pending.retry_at = next_due == 0 ? 0 : now + kLookAgainMs;
     arm_poll_timer();
 }
@@ -337,8 +340,13 @@ void Api::wake(const std::vector<std::string>& queues) {
     }
     std::sort(woken.begin(), woken.end());  // who came first is served first
     for (const std::uint64_t id : woken) {
-        submit_receive(id);
+        if (submitter_->has_room()) {
+            submit_receive(id);
+        } else {
+            pending_.at(id).retry_at = loop_.now_ms() + kLookAgainMs;
+        }
     }
+    arm_poll_timer();
 }
 
 void Api::arm_poll_timer() {

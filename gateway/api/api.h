@@ -24,7 +24,7 @@ namespace causeway::api {
 struct ApiOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8080;
-    std::size_t body_bytes_max = 4U << 20;
+    std::size_t body_bytes_max = 2U << 20;  // of a request
 };
 
 // Adds what the root knows beyond the core and the gateway (rules, sinks) to GET /metrics, in the
@@ -64,6 +64,8 @@ private:
     };
 
     Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more);
+    // Last: from here on the core sends to this object until it has stopped.
+    void attach();
     void handle(io::HttpRequest request, io::HttpResponder responder);
     void handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,
                       io::HttpResponder responder);

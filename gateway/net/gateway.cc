@@ -40,11 +40,12 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     shard_options.connections_max = std::max(1U, options.shard.connections_max / options.loops);
     for (std::uint32_t i = 0; i < options.loops; ++i) {
         shard_options.random = options.shard.random + i;
-        auto shard = std::make_unique<Shard>(shard_options, make_submitter);
+        auto shard = std::make_unique<Shard>(shard_options);
         for (std::size_t at = 0; at < options.listeners.size(); ++at) {
             ListenerOptions listener = options.listeners[at];
             if (i != 0) {
                 listener.port = gateway->ports_[at];
+                listener.first = false;
             }
             const auto port = shard->listen(listener);
             if (!port) {
@@ -55,6 +56,9 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
             }
         }
         gateway->shards_.push_back(std::move(shard));
+    }
+    for (auto& shard : gateway->shards_) {
+        shard->attach(make_submitter);
     }
     return gateway;
 }

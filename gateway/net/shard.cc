@@ -16,7 +16,7 @@ constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
 
 }  // namespace
 
-Shard::Shard(const ShardOptions& options, const MakeSubmitter& make_submitter)
+Shard::Shard(const ShardOptions& options)
     : options_(options),
       timers_(loop_, kTimers, [this](std::uint64_t nonce) { on_timer(nonce); }),
       grace_(loop_,
@@ -25,7 +25,9 @@ Shard::Shard(const ShardOptions& options, const MakeSubmitter& make_submitter)
                      std::exchange(shut_down_done_, nullptr)();
                  }
              }),
-      random_(options.random) {
+      random_(options.random) {}
+
+void Shard::attach(const MakeSubmitter& make_submitter) {
     submitter_ = make_submitter(loop_, *this);
     hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
 }
@@ -37,6 +39,7 @@ Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
     listen.host = options.host;
     listen.port = options.port;
     listen.reuse_port = true;
+    listen.first = options.first;
     auto listener = io::TcpListener::listen(loop_, listen, [this, options](io::StreamPtr stream) {
         accept(std::move(stream), options);
     });

@@ -26,6 +26,7 @@ struct ListenerOptions {
     std::uint16_t port = 0;
     std::shared_ptr<ssl_ctx_st> tls;  // null: in the clear
     auth::ListenerPolicy policy;
+    bool first = true;  // false: another loop of this gateway has the port already
 };
 
 struct ShardOptions {
@@ -50,10 +51,12 @@ class Connection;
 
 class Shard final : public SubmitterEvents {
 public:
-    // `make_submitter` makes this loop's way into the core.
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    Shard(const ShardOptions& options, const MakeSubmitter& make_submitter);
+    explicit Shard(const ShardOptions& options);
     ~Shard() override;
+    // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
+    // core sends here, so the shard may be destroyed only after the core has stopped.
+    void attach(const MakeSubmitter& make_submitter);
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
