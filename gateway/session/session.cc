@@ -65,9 +65,10 @@ void Session::on_decode_error(const mqtt::DecodeError& error, Effects& out) {
     if (phase_ == Phase::kEnded) {
         return;
     }
-    ++counters_->malformed;
     if (phase_ == Phase::kNew) {
         version_ = error.version;
+        const bool protocol = error.reason_code == ReasonCode::kProtocolError;
+        ++(protocol ? counters_->protocol_errors : counters_->malformed);
         // An answer only to what was recognisably a CONNECT [MQTT-3.1.4-1]; 3.1.1 has a return code
         // for a bad protocol level alone [MQTT-3.1.2-2].
         const bool answer = error.type == mqtt::PacketType::kConnect &&
@@ -82,7 +83,11 @@ void Session::on_decode_error(const mqtt::DecodeError& error, Effects& out) {
     }
     // A second CONNECT is one also when it cannot be read [MQTT-3.1.0-2].
     const bool connect = error.type == mqtt::PacketType::kConnect;
-    fail(connect ? ReasonCode::kProtocolError : error.reason_code, error.statement, out);
+    const ReasonCode code = connect ? ReasonCode::kProtocolError : error.reason_code;
+    if (code != ReasonCode::kProtocolError) {  // which fail() counts
+        ++counters_->malformed;
+    }
+    fail(code, error.statement, out);
 }
 
 void Session::on_result(std::uint64_t token, ResultCode code, std::string_view detail,
