@@ -125,8 +125,13 @@ DiskResult<std::unique_ptr<PosixDisk>> PosixDisk::open(const std::string& direct
         return failed("open directory", directory);
     }
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        auto reason = failed("lock directory", directory);
+        const int why = errno;
         ::close(fd);
+        if (why == EWOULDBLOCK) {
+            return tl::unexpected(
+                DiskError{DiskFault::kBusy, why, directory + " is in use by another process"});
+        }
+        auto reason = failed("lock directory", directory, why);
         return reason;
     }
     return std::unique_ptr<PosixDisk>(new PosixDisk(directory, fd));

@@ -1,9 +1,11 @@
 #include "gateway/causeway/serve.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -108,6 +110,9 @@ Result<> Hub::open() {
         api::ApiOptions options;
         options.host = config_.api.host;
         options.port = config_.api.port;
+        // A payload as large as a packet, in base64, and the JSON around it.
+        constexpr std::size_t kAround = 64U << 10;
+        options.body_bytes_max = config_.gateway.packet_bytes_max / 3 * 4 + kAround;
         auto api =
             api::Api::open(admin_, options, *node_, *gateway_, [this] { return more_metrics(); });
         if (!api) {
@@ -288,7 +293,12 @@ Result<> Hub::write_ports() {
         spdlog::info("HTTP API on http://{}", bound.text());
     }
     const std::string file = config_.data_dir + "/ports.json";
-    std::ofstream(file + ".new") << ports.dump(2) << "\n";
+    std::ofstream out(file + ".new");
+    out << ports.dump(2) << "\n";
+    out.close();
+    if (!out) {
+        return fail(file + ".new: cannot be written: " + std::generic_category().message(errno));
+    }
     std::error_code error;
     std::filesystem::rename(file + ".new", file, error);
     if (error) {
@@ -364,8 +374,8 @@ int serve(const Config& config) {
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
     Hub hub(config);
     if (auto opened = hub.open(); !opened) {
-        spdlog::error("cannot start: {}", opened.error().message);
         spdlog::shutdown();
+        std::cerr << "causeway: cannot start: " << opened.error().message << std::endl;
         std::_Exit(kExitStart);  // the node's threads may run; nothing was promised to anyone yet
     }
     hub.run();
