@@ -9,8 +9,8 @@ namespace causeway::node {
 
 void Node::Core::on_role(GroupId, bool serving) {
     serving_ = serving;
-    for (auto& [id, mailbox] : links_) {
-        mailbox->push(Availability{serving});
+    for (auto& [id, link] : links_) {
+        link->deliver(Availability{serving});
     }
     if (serving) {
         begin_serving();
@@ -60,23 +60,23 @@ void Node::Core::take(FromGateway batch) {
     take_unlogged(batch);
 }
 
-void Node::Core::say_hello(LinkId link) {
+void Node::Core::say_hello(LinkId id) {
     const std::uint64_t seq = next_leader_seq_++;
     scratch_.clear();
     encode(CommandHeader{CommandKind::kHello, 0, seq},
-           Hello{identity_.id, identity_.boot, link, seq}, scratch_);
+           Hello{identity_.id, identity_.boot, id, seq}, scratch_);
     append_own(scratch_);
-    leader_waiting_[seq] = [this, link](const CommandResult& result) {
-        const auto found = links_.find(link);
+    leader_waiting_[seq] = [this, id](const CommandResult& result) {
+        const auto found = links_.find(id);
         if (found == links_.end()) {
             return;
         }
         const auto stream = static_cast<StreamId>(ByteReader(result.detail).varint());
-        io::Mailbox<ToGateway>* mailbox = found->second;
+        Link* link = found->second;
         // The apply thread must know where the stream's outputs go before its first command comes.
-        apply_thread_.ask(kSet, [this, stream, mailbox](state::Machine&) {
-            streams_[stream] = mailbox;
-            mailbox->push(StreamOpened{stream});
+        apply_thread_.ask(kSet, [this, stream, link](state::Machine&) {
+            streams_[stream] = link;
+            link->deliver(StreamOpened{stream});
         });
     };
 }
@@ -135,7 +135,7 @@ void Node::Core::take_unlogged(FromGateway& batch) {
         }
         counts_.unlogged_dropped += messages;
         if (found != links_.end()) {
-            found->second->push(UnloggedDropped{batch.unlogged.size(), messages});
+            found->second->deliver(UnloggedDropped{batch.unlogged.size(), messages});
         }
         batch.unlogged.clear();
         return;
@@ -154,7 +154,11 @@ void Node::Core::take_unlogged(FromGateway& batch) {
         if (router_.interested(publish.topic)) {
             publish.rule_version = router_.route(publish, now(), outputs_);
         }
-        if ((outputs_.empty() && !publish.retain) || disk_low_) {
+        if (outputs_.empty() && !publish.retain) {
+            continue;
+        }
+        if (disk_low_) {
+            ++counts_.refused_disk;
             continue;
         }
         // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.

@@ -1,6 +1,8 @@
 #include "cluster/node/link.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "core/base/check.h"
@@ -115,7 +117,18 @@ void Link::take(UnloggedDropped& dropped) {
     unlogged_dropped_ += dropped.messages;
 }
 
+void Link::deliver_outputs(StreamOutputs outputs, const std::atomic<bool>& stopping) {
+    constexpr auto kLookAgain = std::chrono::microseconds(100);
+    while (undelivered_.load(std::memory_order_relaxed) > kUndelivered &&
+           !stopping.load(std::memory_order_relaxed)) {
+        std::this_thread::sleep_for(kLookAgain);
+    }
+    undelivered_.fetch_add(outputs.deliveries.size(), std::memory_order_relaxed);
+    mailbox_.push(std::move(outputs));
+}
+
 void Link::take(StreamOutputs& outputs) {
+    undelivered_.fetch_sub(outputs.deliveries.size(), std::memory_order_relaxed);
     if (outputs.stream != stream_) {
         return;  // of a stream that was lost
     }

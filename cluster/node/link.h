@@ -3,11 +3,13 @@
 // Submitter. Gateway loop only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/functional/any_invocable.h>
@@ -32,8 +34,12 @@ public:
     [[nodiscard]] bool available() const override { return available_ && stream_ != 0; }
     void flush() override;
 
-    // Where the core puts what is for this loop; thread-safe to push.
-    [[nodiscard]] io::Mailbox<ToGateway>& mailbox() { return mailbox_; }
+    // Where the core puts what is for this loop; thread-safe.
+    void deliver(ToGateway message) { mailbox_.push(std::move(message)); }
+    // The same for outputs, from the apply thread: waits while more than kUndelivered deliveries are
+    // not taken yet, so that a fan-out cannot run away from the loop that has to send it. The loop
+    // never waits for the apply thread. `stopping` ends the wait.
+    void deliver_outputs(StreamOutputs outputs, const std::atomic<bool>& stopping);
     [[nodiscard]] LinkId id() const { return id_; }
     [[nodiscard]] std::uint64_t unlogged_dropped() const { return unlogged_dropped_; }
 
@@ -41,6 +47,7 @@ public:
     static constexpr std::size_t kWindowBytes = 4U << 20;
     static constexpr std::size_t kUnloggedBytes = 4U << 20;
     static constexpr std::size_t kAckRanges = 256;
+    static constexpr std::uint64_t kUndelivered = 100'000;
     static constexpr std::uint64_t kAckDelayMs = 20;
 
 private:
@@ -67,6 +74,7 @@ private:
     std::size_t waiting_bytes_ = 0;
     std::size_t unlogged_bytes_ = 0;
     std::uint64_t unlogged_dropped_ = 0;
+    std::atomic<std::uint64_t> undelivered_{0};
     bool available_ = false;
     bool blocked_ = false;  // has_room() was false when last asked for
     FromGateway batch_;

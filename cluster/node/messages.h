@@ -25,7 +25,7 @@ struct StreamOpened {
 struct Availability {
     bool available = false;
 };
-// QoS 0 publishes of the link were dropped: there was no leader, or the disk is nearly full.
+// QoS 0 publishes of the link were dropped: there was no leader.
 struct UnloggedDropped {
     std::uint64_t bytes = 0;
     std::uint64_t messages = 0;

@@ -60,9 +60,9 @@ std::unique_ptr<Submitter> Node::Core::make_link(io::Loop& loop, SubmitterEvents
     const LinkId id = next_link_++;
     auto link = std::make_unique<Link>(
         loop, id, events, [this](FromGateway batch) { from_gateways_->push(std::move(batch)); });
-    loop_.post([this, id, mailbox = &link->mailbox()] {
-        links_[id] = mailbox;
-        mailbox->push(Availability{serving_});
+    loop_.post([this, id, made = link.get()] {
+        links_[id] = made;
+        made->deliver(Availability{serving_});
         FromGateway hello;
         hello.link = id;
         take(std::move(hello));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/message/command.h"
 
 namespace causeway::replica {
@@ -57,6 +58,8 @@ void Replica::propose_waiting() {
     while (proposed < closed_.size()) {
         const auto index = raft_.propose(closed_[proposed]);
         if (!index) {
+            // The configuration bounds an entry far below raft's limit.
+            CW_CHECK(index.error() != raft::ProposeError::kTooLarge);
             break;  // the window is full: again when something was applied
         }
         ++proposed;

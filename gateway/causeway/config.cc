@@ -191,7 +191,7 @@ std::string read_node(const Json& json, Config& out) {
 
 std::string read_wal(const Json& json, WalConfig& out) {
     Section section(json, "wal");
-    section.number("segment_bytes", out.segment_bytes, 4 * kMiB, 1024 * kMiB);
+    section.number("segment_bytes", out.segment_bytes, 8 * kMiB, 1024 * kMiB);
     section.number("bytes_max", out.bytes_max, 64 * kMiB, kTiB);
     section.number("sync_delay_us", out.sync_delay_us, 0, 1'000'000);
     section.number("sync_max_count", out.sync_max_count, 1, 1'000'000);
@@ -279,6 +279,11 @@ std::string read_config(const Json& json, Config& out) {
     inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });
     inner("store", [&](const Json& value) { return read_store(value, out.store); });
     inner("limits", [&](const Json& value) { return read_limits(value, out.gateway, out.state); });
+    // A batch of the log is at most half a segment; the largest entry is a collected one, a packet and
+    // what rules make of it.
+    if (out.wal.segment_bytes / 2 < out.gateway.packet_bytes_max + 2 * kMiB) {
+        section.adopt("wal.segment_bytes: must be at least twice (limits.packet_bytes_max + 2 MiB)");
+    }
     section.text("rules_dir", out.rules_dir);
     std::size_t level = 2;
     const std::vector<std::string> levels = {"trace", "debug", "info", "warn", "error"};

@@ -64,7 +64,7 @@ class Hub:
             "listeners": [{"type": "tcp", "bind": "127.0.0.1:0", "anonymous": True}],
             "api": {"bind": "127.0.0.1:0"},
             # Tests make many hubs: small files.
-            "wal": {"segment_bytes": 4 << 20, "bytes_max": 64 << 20},
+            "wal": {"segment_bytes": 8 << 20, "bytes_max": 64 << 20},
             "store": {"disk_reserve_bytes": 1 << 20},
         }
         if rules is not None:
