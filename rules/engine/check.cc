@@ -63,7 +63,7 @@ private:
 
     // A condition without fields is the same for every message; so any message tells.
     static bool constant_where(const Program& program) {
-        constexpr MachineLimits kLimits = {20'000, 20'000, 1024 * 1024, 1024, 64};
+        constexpr MachineLimits kLimits = {20'000, 20'000, 1'048'576, 1024, 64};
         Machine machine(kLimits);
         Random random(1);
         const MessageView message;

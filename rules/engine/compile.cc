@@ -16,7 +16,7 @@ namespace {
 using sql::ExprId;
 using sql::ExprKind;
 
-constexpr std::int64_t kPatternMemoryBytes = 1024 * 1024;
+constexpr std::int64_t kPatternMemoryBytes = std::int64_t{1024} * 1024;
 
 struct Compiled {
     std::uint32_t node = 0;
@@ -60,6 +60,11 @@ private:
     Compiled call(const sql::Expr& expr);
     std::uint32_t pattern(ExprId id);
     Compiled constant(Value value, std::uint32_t offset);
+    // The text for as long as the program lives.
+    std::string_view keep(const std::string& text) {
+        program_.texts.push_back(std::make_unique<const std::string>(text));
+        return *program_.texts.back();
+    }
     Compiled text_constant(const std::string& text, std::uint32_t offset);
     Compiled compound(const sql::Expr& expr, Node node);
     Compiled object(const sql::Expr& expr, Node node);
@@ -176,8 +181,7 @@ Compiled Compiler::constant(Value value, std::uint32_t offset) {
 }
 
 Compiled Compiler::text_constant(const std::string& text, std::uint32_t offset) {
-    program_.texts.push_back(text);
-    return constant(Value::string(program_.texts.back()), offset);
+    return constant(Value::string(keep(text)), offset);
 }
 
 Compiled Compiler::expression(ExprId id) {
@@ -265,8 +269,7 @@ Compiled Compiler::object(const sql::Expr& expr, Node node) {
     std::uint32_t depth = 0;
     for (std::size_t i = 0; i < expr.args.size(); ++i) {
         operands.push_back(static_cast<std::uint32_t>(program_.constants.size()));
-        program_.texts.push_back(expr.keys[i]);
-        program_.constants.push_back(Value::string(program_.texts.back()));
+        program_.constants.push_back(Value::string(keep(expr.keys[i])));
         const Compiled operand = expression(expr.args[i]);
         operands.push_back(operand.node);
         depth = std::max(depth, operand.depth);

@@ -86,24 +86,25 @@ std::optional<Value> convert_object(dom::object object, Arena& arena, bool copy_
     return Value::object({members, size});
 }
 
+// The type has been asked for, so the getters cannot fail.
 std::optional<Value> convert(dom::element element, Arena& arena, bool copy_text) {
     switch (element.type()) {
         case dom::element_type::ARRAY:
-            return convert_array(dom::array(element), arena, copy_text);
+            return convert_array(element.get_array().value_unsafe(), arena, copy_text);
         case dom::element_type::OBJECT:
-            return convert_object(dom::object(element), arena, copy_text);
+            return convert_object(element.get_object().value_unsafe(), arena, copy_text);
         case dom::element_type::INT64:
-            return Value::integer(std::int64_t(element));
+            return Value::integer(element.get_int64().value_unsafe());
         case dom::element_type::UINT64:
-            return Value::decimal(static_cast<double>(std::uint64_t(element)));
+            return Value::decimal(static_cast<double>(element.get_uint64().value_unsafe()));
         case dom::element_type::DOUBLE:
-            return Value::decimal(double(element));
+            return Value::decimal(element.get_double().value_unsafe());
         case dom::element_type::BOOL:
-            return Value::boolean(bool(element));
+            return Value::boolean(element.get_bool().value_unsafe());
         case dom::element_type::NULL_VALUE:
             return Value::null();
         case dom::element_type::STRING: {
-            const auto text = text_of(std::string_view(element), arena, copy_text);
+            const auto text = text_of(element.get_string().value_unsafe(), arena, copy_text);
             return text ? std::optional(Value::string(*text)) : std::nullopt;
         }
     }

@@ -20,12 +20,12 @@ namespace causeway::rules {
 struct EvalLimits {
     std::uint64_t steps_per_rule = 20'000;
     std::uint64_t steps = 1'000'000;
-    std::size_t scratch_bytes = 1024 * 1024;  // values made by one rule
+    std::size_t scratch_bytes = std::size_t{1024} * 1024;  // values made by one rule
     std::size_t output_bytes =
         256 * 1024;  // bodies, keys, properties; error actions: twice that, apart
     std::size_t outputs = 1024;
-    std::size_t payload_bytes_as_json = 1024 * 1024;  // a larger payload is bytes
-    std::size_t payload_depth = 64;                   // a deeper payload is bytes
+    std::size_t payload_bytes_as_json = std::size_t{1024} * 1024;  // a larger payload is bytes
+    std::size_t payload_depth = 64;                                // a deeper payload is bytes
 };
 
 class Evaluator {

@@ -11,7 +11,7 @@ namespace {
 
 using Args = std::span<const Value>;
 
-constexpr std::size_t kTextMax = 1024 * 1024;
+constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 // The bytes of a text, or what str() would make of another value.
 std::string_view want_bytes(Machine& machine, const Value& value) {

@@ -1,5 +1,6 @@
 // Mathematical functions. Decimals that are not finite are failures, as in the operators.
 #include <cmath>
+#include <compare>
 #include <limits>
 
 #include "rules/engine/functions.h"
@@ -96,7 +97,7 @@ Value extreme(Machine& machine, Args args) {
         if (!want_number(machine, arg)) {
             return {};
         }
-        const bool better = kLess ? order(arg, best) < 0 : order(arg, best) > 0;
+        const bool better = kLess ? std::is_lt(order(arg, best)) : std::is_gt(order(arg, best));
         best = better ? arg : best;
     }
     return best;

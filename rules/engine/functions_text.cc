@@ -12,7 +12,7 @@ namespace {
 
 using Args = std::span<const Value>;
 
-constexpr std::size_t kTextMax = 1024 * 1024;
+constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 

@@ -10,7 +10,7 @@ namespace {
 
 using Args = std::span<const Value>;
 
-constexpr std::size_t kTextMax = 1024 * 1024;
+constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 Value str(Machine& machine, Args args) {
     const Value& value = args[0];

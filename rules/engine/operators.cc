@@ -2,6 +2,7 @@
 // their specification.
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <limits>
 
 #include "core/message/topic.h"
@@ -197,13 +198,13 @@ Value Machine::compare(Operation operation, const Value& a, const Value& b) {
     const std::partial_ordering found = order(a, b);
     switch (operation) {
         case Operation::kLess:
-            return Value::boolean(found < 0);
+            return Value::boolean(std::is_lt(found));
         case Operation::kLessEqual:
-            return Value::boolean(found <= 0);
+            return Value::boolean(std::is_lteq(found));
         case Operation::kGreater:
-            return Value::boolean(found > 0);
+            return Value::boolean(std::is_gt(found));
         default:
-            return Value::boolean(found >= 0);
+            return Value::boolean(std::is_gteq(found));
     }
 }
 
@@ -233,7 +234,8 @@ Value Machine::between(const Node& node) {
     if (value.undefined() || low.undefined() || high.undefined()) {
         return Value::boolean(false);
     }
-    return Value::boolean((order(value, low) >= 0 && order(value, high) <= 0) != node.negated);
+    return Value::boolean((std::is_gteq(order(value, low)) && std::is_lteq(order(value, high))) !=
+                          node.negated);
 }
 
 Value Machine::like(const Node& node) {

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -69,10 +69,16 @@ struct OutputNode {
 };
 
 struct Program {
+    // Moved, never copied: constants are views of `texts`.
+    Program() = default;
+    Program(Program&&) noexcept = default;
+    Program& operator=(Program&&) noexcept = default;
+
     std::vector<Node> nodes;
     std::vector<std::uint32_t> operands;
     std::vector<Value> constants;
-    std::deque<std::string> texts;  // what constants point to
+    // What constants point to; by pointer, so that it stays in place.
+    std::vector<std::unique_ptr<const std::string>> texts;
     std::vector<sql::Segment> segments;
     std::vector<std::shared_ptr<const re2::RE2>> patterns;
     std::vector<std::uint32_t> slots;  // the node of each SELECT item
@@ -82,6 +88,9 @@ struct Program {
     // WHERE names no field and calls nothing that changes: always this; nullopt: it depends.
     bool where_constant = false;
 };
+
+static_assert(!std::is_copy_constructible_v<Program> &&
+              std::is_nothrow_move_constructible_v<Program>);
 
 struct CompileError {
     std::string message;

@@ -123,10 +123,12 @@ std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object) {
         return std::nullopt;
     }
     // Templates are checked against the output, which takes a query that compiles.
-    const bool good = read_actions(file, object, "actions", &rule.program, rule.actions) &
-                      read_actions(file, object, "error_actions", nullptr, rule.error_actions);
+    const bool actions = read_actions(file, object, "actions", &rule.program, rule.actions);
+    const bool error_actions =
+        read_actions(file, object, "error_actions", nullptr, rule.error_actions);
     read_tests(file, object, rule);
-    return good && !rule.id.empty() ? std::optional(std::move(rule)) : std::nullopt;
+    return actions && error_actions && !rule.id.empty() ? std::optional(std::move(rule))
+                                                        : std::nullopt;
 }
 
 namespace {

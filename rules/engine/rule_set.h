@@ -19,7 +19,7 @@
 
 namespace causeway::rules {
 
-inline constexpr std::size_t kFileBytesMax = 16 * 1024 * 1024;
+inline constexpr std::size_t kFileBytesMax = std::size_t{16} * 1024 * 1024;
 inline constexpr std::size_t kRulesMax = 100'000;
 inline constexpr std::size_t kActionsMax = 16;
 inline constexpr std::size_t kDiagnosticsMax = 100;

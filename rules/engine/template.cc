@@ -385,7 +385,8 @@ std::optional<RenderError> render(const Template& text, const RenderContext& con
         if (!append_value(piece, value, bytes_max, out)) {
             return RenderError{FailReason::kBudget, "the output is too long"};
         }
-        const std::string_view added = std::string_view(out).substr(before);
+        const std::string_view whole = out;
+        const std::string_view added = whole.substr(before);
         if (const auto wrong = fault(text.place, piece, added, before == start); !wrong.empty()) {
             return RenderError{FailReason::kTemplate, "a value may not stand in '" + text.source +
                                                           "': " + std::string(wrong)};

@@ -30,6 +30,13 @@ std::partial_ordering order_mixed(std::int64_t i, double d) {
     return whole <=> d;
 }
 
+std::partial_ordering reversed(std::partial_ordering found) {
+    if (std::is_lt(found)) {
+        return std::partial_ordering::greater;
+    }
+    return std::is_gt(found) ? std::partial_ordering::less : found;
+}
+
 std::partial_ordering order_numbers(const Value& a, const Value& b) {
     const bool a_integer = a.is(Type::kInteger);
     const bool b_integer = b.is(Type::kInteger);
@@ -40,7 +47,7 @@ std::partial_ordering order_numbers(const Value& a, const Value& b) {
         return order_mixed(a.as_integer(), b.as_decimal());
     }
     if (b_integer) {
-        return 0 <=> order_mixed(b.as_integer(), a.as_decimal());
+        return reversed(order_mixed(b.as_integer(), a.as_decimal()));
     }
     return a.as_decimal() <=> b.as_decimal();
 }
@@ -167,7 +174,7 @@ bool equal(const Value& a, const Value& b) {
         return false;
     }
     if (a.number() && b.number()) {
-        return order_numbers(a, b) == 0;
+        return std::is_eq(order_numbers(a, b));
     }
     if (a.text_like() && b.text_like()) {
         return a.text() == b.text();
@@ -217,7 +224,7 @@ std::partial_ordering order(const Value& a, const Value& b) {
         return order_numbers(a, b);
     }
     if (a.text_like() && b.text_like()) {
-        return a.text().compare(b.text()) <=> 0;
+        return a.text() <=> b.text();
     }
     return std::partial_ordering::unordered;
 }

@@ -133,7 +133,7 @@ public:
     void reset();
 
 private:
-    static constexpr std::size_t kBlockBytes = 16 * 1024;
+    static constexpr std::size_t kBlockBytes = std::size_t{16} * 1024;
     struct Block {
         std::unique_ptr<char[]> memory;
         std::size_t size = 0;

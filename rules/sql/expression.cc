@@ -226,7 +226,7 @@ ExprId Parser::named() {
     const bool quoted = current_.kind == TokenKind::kQuotedName;
     if (!quoted) {
         if (at_word("CASE")) {
-            return case_();
+            return case_when();
         }
         if (at_word("TRUE") || at_word("FALSE") || at_word("NULL")) {
             expr.boolean = at_word("TRUE");
@@ -322,7 +322,7 @@ ExprId Parser::object() {
     return add(std::move(expr));
 }
 
-ExprId Parser::case_() {
+ExprId Parser::case_when() {
     Expr expr = node(ExprKind::kCase, current_.offset);
     want_word("CASE");
     if (!at_word("WHEN")) {

@@ -13,7 +13,7 @@
 
 namespace causeway::rules::sql {
 
-inline constexpr std::size_t kQueryBytesMax = 64 * 1024;
+inline constexpr std::size_t kQueryBytesMax = std::size_t{64} * 1024;
 inline constexpr std::uint32_t kExprDepthMax = 128;
 inline constexpr std::size_t kItemsMax = 256;
 inline constexpr std::size_t kSourcesMax = 64;

@@ -133,7 +133,7 @@ private:
     ExprId number(bool negative);
     ExprId list();
     ExprId object();
-    ExprId case_();
+    ExprId case_when();
     void segments(std::vector<Segment>& out);
     void bracket_segment(std::vector<Segment>& out);
     std::int64_t index();

@@ -113,7 +113,7 @@ private:
                 list(expr.args, 0, "(", ")", out);
                 break;
             case ExprKind::kCase:
-                case_(expr, out);
+                case_when(expr, out);
                 break;
             default:
                 operation(expr, out);
@@ -243,7 +243,7 @@ private:
         }
     }
 
-    void case_(const Expr& expr, std::string& out) {
+    void case_when(const Expr& expr, std::string& out) {
         out += "CASE";
         std::size_t at = 0;
         if (expr.has_operand) {

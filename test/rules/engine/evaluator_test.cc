@@ -322,6 +322,27 @@ TEST(Evaluator, SameArgumentsGiveTheSameOutputs) {
     EXPECT_NE(bench.run(message, {.now_ms = 9, .random = one}).outputs[0].body, first);
 }
 
+// Constants stay where they are when the set grows while it is read.
+TEST(Evaluator, EveryRuleOfManyKeepsItsConstants) {
+    std::string text = "[";
+    for (int i = 0; i < 70; ++i) {
+        const std::string n = std::to_string(i);
+        text +=
+            (i > 0 ? "," : "") + std::string(R"({"id": "r)") + n +
+            R"(", "sql": "SELECT {'a rather long key )" + n +
+            R"(': 'and a value'} AS x FROM '#' WHERE payload.name = 'a text that is not short )" +
+            n + R"('", "actions": [{"queue": {"name": "q)" + n + R"("}}]})";
+    }
+    Bench bench(text + "]");
+    for (int i = 0; i < 70; ++i) {
+        const std::string n = std::to_string(i);
+        EXPECT_THAT(
+            Bench::lines(bench.run("t", R"({"name": "a text that is not short )" + n + "\"}")),
+            ElementsAre("queue q" + n + R"( {"x":{"a rather long key )" + n +
+                        R"(":"and a value"}})"));
+    }
+}
+
 TEST(Evaluator, OnlyRuleRunsAlone) {
     Bench bench(R"([
         {"id": "a", "sql": "SELECT 1 AS x FROM '#'", "actions": [{"queue": {"name": "a"}}]},
