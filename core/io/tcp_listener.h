@@ -18,8 +18,8 @@ struct ListenOptions {
     std::string host = "127.0.0.1";  // Address or name; «::» takes IPv4 as well.
     std::uint16_t port = 0;          // 0: the system picks one, see port().
     bool reuse_port = false;
-    bool first = false;  // With reuse_port: refused while any socket listens on the port already.
     int backlog = 1024;
+    bool first = false;  // With reuse_port: refused while any socket listens on the port already.
 };
 
 // Made and destroyed on the loop's thread (or while it does not run), before the loop.
