@@ -29,6 +29,9 @@ Device::Device(const Limits& given, session::Peer who)
     : limits(given), session(kNonce, std::move(who), limits, counters, kRandom, now) {}
 
 void Device::bytes(std::string_view bytes) {
+    if (end != End::kNone) {
+        return;
+    }
     kept.append(bytes);
     take_kept();
 }
