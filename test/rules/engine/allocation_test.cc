@@ -13,17 +13,26 @@ namespace {
 std::atomic<std::size_t> allocations{0};
 }
 
+namespace {
 // Not inlined: the compiler would see free() meet operator new and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
+[[gnu::noinline]] void* counted(std::size_t size) {
     ++allocations;
-    void* memory = std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) {
-        std::abort();
-    }
-    return memory;
+    return std::malloc(size == 0 ? 1 : size);
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void release(void* memory) { std::free(memory); }
+}  // namespace
+
+// Every unaligned form: what one of them allocates another one may free, also inside libraries.
+void* operator new(std::size_t size) { return counted(size); }
+void* operator new[](std::size_t size) { return counted(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete[](void* memory) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
 
 namespace causeway::rules {
 namespace {
