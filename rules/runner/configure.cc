@@ -50,7 +50,7 @@ MakeSink http_sinks(io::Loop& loop, HttpSinkDefaults defaults) {
         options.user_agent = defaults.user_agent;
         auto sink = HttpSink::make(loop, options);
         if (!sink) {
-            return fail("sink " + config.id + ": " + sink.error().message);
+            return fail(sink.error().message);
         }
         return std::move(*sink);
     };

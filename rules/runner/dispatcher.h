@@ -55,9 +55,9 @@ struct SinkPolicy {
 // The bounds of what is held in memory: the window's deliveries, and ahead_bytes and one delivery
 // more that wait (as long as the window, when all of it comes back to be tried again).
 struct DispatchLimits {
-    std::uint64_t read_bytes = 256 * 1024;
+    std::uint64_t read_bytes = 256U << 10;
     // Reading stops at these, and goes on below half of them.
-    std::uint64_t ahead_bytes = 1024 * 1024;
+    std::uint64_t ahead_bytes = 1U << 20;
     std::size_t ahead_items = 4'096;
     std::size_t settled_soft = 4'096;   // from here on sweeps come quickly,
     std::size_t settled_hard = 16'384;  // and from here on nothing is begun

@@ -28,11 +28,11 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
     };
     using Sinks = std::map<std::string, One, std::less<>>;
 
-    Impl(io::Loop& on, Outbox& from, MakeSink make, RunnerOptions with)
+    Impl(io::Loop& on, Outbox& from, MakeSink make, const RunnerOptions& with)
         : loop(on),
           outbox(from),
           make_sink(std::move(make)),
-          options(std::move(with)),
+          options(with),
           timer(on, [this] { wake(); }),
           turn_end(on.at_turn_end([this] { step(); })) {}
 
@@ -171,8 +171,8 @@ void Runner::Impl::replace(One& one, std::shared_ptr<Sink> sink) {
     one.sink = std::move(sink);
 }
 
-Runner::Runner(io::Loop& loop, Outbox& outbox, MakeSink make_sink, RunnerOptions options)
-    : impl_(std::make_shared<Impl>(loop, outbox, std::move(make_sink), std::move(options))) {
+Runner::Runner(io::Loop& loop, Outbox& outbox, MakeSink make_sink, const RunnerOptions& options)
+    : impl_(std::make_shared<Impl>(loop, outbox, std::move(make_sink), options)) {
     outbox.on_ready([self = std::weak_ptr(impl_)](std::string_view sink) {
         if (const auto impl = self.lock()) {
             if (Impl::One* one = impl->find_or_add(sink)) {

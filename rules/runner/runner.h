@@ -64,7 +64,7 @@ struct SinkStatus {
 class Runner {
 public:
     // Effect: none but on_ready() of the outbox, until apply(). `loop` and `outbox` outlive it.
-    Runner(io::Loop& loop, Outbox& outbox, MakeSink make_sink, RunnerOptions options);
+    Runner(io::Loop& loop, Outbox& outbox, MakeSink make_sink, const RunnerOptions& options);
     // Effect: what is in flight is cut, with its outcome unknown: it is still owed.
     ~Runner();
     Runner(const Runner&) = delete;

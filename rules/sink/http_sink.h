@@ -22,7 +22,7 @@
 
 namespace causeway::rules {
 
-inline constexpr std::size_t kResponseBytesMax = 64 * 1024;
+inline constexpr std::size_t kResponseBytesMax = 64U << 10;
 
 struct HttpSinkOptions {
     struct Header {

@@ -10,7 +10,7 @@
 
 namespace causeway::rules {
 
-inline constexpr std::size_t kSecretBytesMax = 64 * 1024;
+inline constexpr std::size_t kSecretBytesMax = 64U << 10;
 
 struct SecretSource {
     enum class From : std::uint8_t { kText, kEnv, kFile };

@@ -219,9 +219,9 @@ TEST_F(RunnerTest, ARemovedSinkEndsWhatIsInFlightAndComesBack) {
 
 TEST_F(RunnerTest, AConfigurationThatCannotBeUsedLeavesTheOneBefore) {
     bool broken = false;
-    Runner runner = make([&](const SinkConfig& of) -> Result<std::unique_ptr<Sink>> {
+    Runner runner = make([&](const SinkConfig&) -> Result<std::unique_ptr<Sink>> {
         if (broken) {
-            return fail("sink " + of.id + ": the environment variable T is not set");
+            return fail("url: the environment variable T is not set");
         }
         return std::make_unique<HeldSink>(attempts);
     });
@@ -232,7 +232,7 @@ TEST_F(RunnerTest, AConfigurationThatCannotBeUsedLeavesTheOneBefore) {
     const auto problems = runner.apply(both);
     ASSERT_EQ(problems.size(), 2U);
     EXPECT_EQ(problems[0].sink, "hook");
-    EXPECT_EQ(problems[0].message, "sink hook: the environment variable T is not set");
+    EXPECT_EQ(problems[0].message, "url: the environment variable T is not set");
     outbox.add("hook", 1);
     outbox.add("new", 1);
     EXPECT_TRUE(until([&] { return attempts.ids.size() == 1; }));

@@ -189,6 +189,14 @@ TEST_F(HttpSinkTest, ResolvesNames) {
     EXPECT_EQ(deliver(*sink).kind, OutcomeKind::kDelivered);
 }
 
+TEST_F(HttpSinkTest, ProxiesOfTheEnvironmentAreNotUsed) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    ASSERT_EQ(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    const auto sink = make(server.url());
+    EXPECT_EQ(deliver(*sink).kind, OutcomeKind::kDelivered);
+    ASSERT_EQ(unsetenv("http_proxy"), 0);
+}
+
 TEST_F(HttpSinkTest, TlsIsVerified) {
     io::TestCerts& certs = io::TestCerts::get();
     HttpServer server(
