@@ -44,6 +44,8 @@ std::uint64_t get_count(ByteReader& in) {
 }
 
 constexpr std::uint8_t kQosMask = 0x03;
+constexpr std::uint8_t kQosMax = 2;
+constexpr std::uint8_t kRetainHandlingMax = 2;
 constexpr std::uint8_t kRetainFlag = 0x04;
 constexpr std::uint8_t kOutputsOnlyFlag = 0x08;
 constexpr std::uint8_t kNoLocalFlag = 0x08;
@@ -105,7 +107,7 @@ bool decode_publish_fields(ByteReader& in, Publish& out) {
     out.client_id = in.string();
     out.topic = in.string();
     out.body = in.string();
-    return !in.failed();
+    return !in.failed() && out.qos <= kQosMax;
 }
 
 }  // namespace
@@ -169,6 +171,9 @@ bool decode(ByteReader& in, Open& out) {
         will.qos = in.u8() & kQosMask;
         will.retain = get_bool(in);
         out.will = will;
+        if (will.qos > kQosMax) {
+            in.fail();
+        }
     }
     return !in.failed();
 }
@@ -287,6 +292,9 @@ bool decode(ByteReader& in, Subscribe& out) {
         request.no_local = (options & kNoLocalFlag) != 0;
         request.retain_as_published = (options & kRetainAsPublishedFlag) != 0;
         request.retain_handling = options >> kRetainHandlingShift;
+        if (request.qos > kQosMax || request.retain_handling > kRetainHandlingMax) {
+            in.fail();
+        }
         out.filters.push_back(request);
     }
     return !in.failed();
@@ -557,6 +565,9 @@ bool next_route_output(ByteReader& in, RouteOutput& out) {
     const std::uint8_t flags = in.u8();
     out.qos = flags & kQosMask;
     out.retain = (flags & kRetainFlag) != 0;
+    if (out.qos > kQosMax) {
+        in.fail();
+    }
     return !in.failed();
 }
 

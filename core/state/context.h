@@ -38,6 +38,7 @@ struct Counters {
     std::uint64_t self_done = 0;
     std::uint64_t publishes = 0;
     std::uint64_t publishes_refused = 0;
+    std::uint64_t retained_evicted = 0;  // a forced output met a full table of retained messages
 
     friend bool operator==(const Counters&, const Counters&) = default;
 };

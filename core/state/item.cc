@@ -8,7 +8,6 @@ namespace {
 constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kRetainFlag = 0x04;
 constexpr std::uint8_t kReceivedFlag = 0x08;
-constexpr std::uint8_t kDelayedFlag = 0x10;
 constexpr std::uint8_t kSharedBodyFlag = 0x20;
 constexpr std::uint8_t kQueueFieldsFlag = 0x40;
 constexpr std::uint64_t kSubscriptionIdsMax = 65536;
@@ -39,8 +38,7 @@ void encode(const Item& item, std::string& out) {
     const bool queue_fields = has_queue_fields(item);
     writer.u8(static_cast<std::uint8_t>(
         item.qos | (item.retain ? kRetainFlag : 0) | (item.received ? kReceivedFlag : 0) |
-        (item.delayed ? kDelayedFlag : 0) | (item.body_id != 0 ? kSharedBodyFlag : 0) |
-        (queue_fields ? kQueueFieldsFlag : 0)));
+        (item.body_id != 0 ? kSharedBodyFlag : 0) | (queue_fields ? kQueueFieldsFlag : 0)));
     writer.varint(item.subscription_ids.size());
     for (const std::uint32_t id : item.subscription_ids) {
         writer.varint(id);
@@ -68,7 +66,6 @@ bool decode(std::string_view in, Item& out) {
     out.qos = flags & kQosMask;
     out.retain = (flags & kRetainFlag) != 0;
     out.received = (flags & kReceivedFlag) != 0;
-    out.delayed = (flags & kDelayedFlag) != 0;
     const std::uint64_t ids = reader.varint();
     if (ids > kSubscriptionIdsMax) {
         return false;

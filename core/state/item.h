@@ -34,7 +34,6 @@ struct Item {
     std::uint8_t qos = 0;
     bool retain = false;
     bool received = false;  // QoS 2: PUBREC was applied; the message is gone
-    bool delayed = false;   // not yet visible for the first time
     absl::InlinedVector<std::uint32_t, 2> subscription_ids;
     // Queues only.
     std::string_view key;

@@ -119,7 +119,11 @@ void Machine::Parts::apply_command(std::string_view command) {
     CommandResult result;
     if (admitted == ResultCode::kOk) {
         result = perform(header, in);
-        streams.applied(*stream, header.seq, result.code);
+        // The command itself may have moved or removed the records of streams.
+        stream = streams.find(header.stream);
+        if (stream != nullptr) {
+            streams.applied(*stream, header.seq, result.code);
+        }
     } else if (admitted == ResultCode::kDuplicate) {
         for (const auto& [seq, code] : stream->not_ok) {
             result.code = seq == header.seq ? code : result.code;

@@ -13,6 +13,7 @@ constexpr std::uint64_t Counters::*kCounters[] = {
     &Counters::queue_evicted,      &Counters::sink_made,           &Counters::sink_delivered,
     &Counters::sink_dead_lettered, &Counters::sink_evicted,        &Counters::self_made,
     &Counters::self_done,          &Counters::publishes,           &Counters::publishes_refused,
+    &Counters::retained_evicted,
 };
 
 }  // namespace

@@ -11,17 +11,19 @@ QueueKind queue_kind(RouteKind kind) {
     return kind == RouteKind::kSink ? QueueKind::kOutbox : QueueKind::kOperator;
 }
 
-Item item_of(const RouteOutput& output) {
+}  // namespace
+
+Item Publisher::item_of(const RouteOutput& output, const Origin& origin) {
     Item item;
+    item.message.topic = origin.topic;
+    item.message.client_id = origin.client_id;
     item.message.body = output.body;
     item.key = output.key;
     return item;
 }
 
-}  // namespace
-
-// All of them must fit together, before anything is done.
-bool Publisher::outputs_fit(std::string_view outputs) const {
+ResultCode Publisher::check_outputs(std::string_view outputs, const Origin& origin,
+                                    RetainedNeed retained) const {
     struct Need {
         RouteKind kind;
         std::string_view target;
@@ -33,8 +35,8 @@ bool Publisher::outputs_fit(std::string_view outputs) const {
     RouteOutput output;
     while (next_route_output(in, output)) {
         if (output.kind == RouteKind::kRepublish) {
-            if (output.retain && !retained_.has_room(output.target, output.body.size())) {
-                return false;
+            if (output.retain) {
+                retained_.add_need(output.target, output.body, retained);
             }
             continue;
         }
@@ -48,14 +50,27 @@ bool Publisher::outputs_fit(std::string_view outputs) const {
             need = &needs.emplace_back(Need{output.kind, output.target, 0, 0});
         }
         ++need->messages;
-        need->bytes += item_of(output).bytes() + 256;  // topic and client id are added later
+        need->bytes += item_of(output, origin).bytes();
     }
+    if (in.failed()) {
+        return ResultCode::kInvalid;
+    }
+    bool fits = retained_.has_room(retained);
     for (const Need& need : needs) {
-        if (!queues_.has_room(queue_kind(need.kind), need.target, need.messages, need.bytes)) {
-            return false;
-        }
+        fits = fits &&
+               queues_.has_room(queue_kind(need.kind), need.target, need.messages, need.bytes);
     }
-    return true;
+    return fits ? ResultCode::kOk : ResultCode::kQuotaExceeded;
+}
+
+void Publisher::keep(const Outgoing& message) {
+    RetainedNeed need;
+    retained_.add_need(message.topic, message.body, need);
+    if (retained_.has_room(need)) {
+        retained_.put(message);
+    } else {
+        ++context_.counters().retained_evicted;
+    }
 }
 
 void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) {
@@ -70,15 +85,13 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
             message.expires_at = origin.expires_at;
             message.qos = output.qos;
             message.retain = output.retain;
-            if (message.retain && retained_.has_room(message.topic, message.body.size())) {
-                retained_.put(message);
+            if (message.retain) {
+                keep(message);
             }
             sessions_.deliver(message, false);
             continue;
         }
-        Item item = item_of(output);
-        item.message.topic = origin.topic;
-        item.message.client_id = origin.client_id;
+        const Item item = item_of(output, origin);
         const QueueKind kind = queue_kind(output.kind);
         if (!queues_.has_room(kind, output.target, 1, item.bytes())) {
             auto& counters = context_.counters();
@@ -86,7 +99,9 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
             ++(kind == QueueKind::kOutbox ? counters.sink_evicted : counters.queue_evicted);
             continue;
         }
-        queues_.send(queues_.open(kind, output.target), item, output.delay_s);
+        // Only queues know a delay: an outbox is read in order.
+        const std::uint32_t delay_s = kind == QueueKind::kOperator ? output.delay_s : 0;
+        queues_.send(queues_.open(kind, output.target), item, delay_s);
     }
 }
 
@@ -98,15 +113,21 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
             return ResultCode::kStale;
         }
     }
-    const bool retained_fits =
-        !command.retain || retained_.has_room(command.topic, command.body.size());
     if (command.qos == 2 && session != nullptr &&
         !sessions_.may_note_incoming(*session, command.packet_id)) {
         return ResultCode::kOk;  // sent again: it was accepted the first time
     }
-    if (!retained_fits || !outputs_fit(command.outputs)) {
+    const SetMs expires_at =
+        command.expiry_s == 0 ? 0 : context_.now() + std::uint64_t{command.expiry_s} * 1000;
+    const Origin origin{command.topic, command.client_id, expires_at};
+    RetainedNeed need;
+    if (command.retain) {
+        retained_.add_need(command.topic, command.body, need);
+    }
+    const ResultCode checked = check_outputs(command.outputs, origin, need);
+    if (checked != ResultCode::kOk) {
         ++context_.counters().publishes_refused;
-        return ResultCode::kQuotaExceeded;
+        return checked;
     }
     if (command.qos == 2 && session != nullptr) {
         sessions_.note_incoming(*session, command.packet_id);
@@ -116,15 +137,14 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     message.topic = command.topic;
     message.body = command.body;
     message.client_id = command.client_id;
-    message.expires_at =
-        command.expiry_s == 0 ? 0 : context_.now() + std::uint64_t{command.expiry_s} * 1000;
+    message.expires_at = expires_at;
     message.publisher_epoch = command.epoch;
     message.qos = command.qos;
     message.retain = command.retain;
     if (command.retain) {
         retained_.put(message);
     }
-    perform_outputs(command.outputs, Origin{command.topic, command.client_id, message.expires_at});
+    perform_outputs(command.outputs, origin);
     if (command.outputs_only) {
         return ResultCode::kOk;
     }
@@ -152,8 +172,8 @@ ResultCode Publisher::self_publish(const SelfPublish& command) {
     message.expires_at = item.message.expires_at;
     message.qos = item.qos;
     message.retain = item.retain;
-    if (message.retain && retained_.has_room(message.topic, message.body.size())) {
-        retained_.put(message);
+    if (message.retain) {
+        keep(message);
     }
     context_.entry = entry;
     perform_outputs(command.outputs, Origin{message.topic, message.client_id, message.expires_at});

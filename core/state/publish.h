@@ -26,7 +26,13 @@ private:
         std::string_view client_id;
         SetMs expires_at = 0;
     };
-    [[nodiscard]] bool outputs_fit(std::string_view outputs) const;
+    static Item item_of(const RouteOutput& output, const Origin& origin);
+    // kOk, kQuotaExceeded or kInvalid (bytes that are no outputs). All of them must fit together
+    // with `retained`, before anything is done.
+    [[nodiscard]] ResultCode check_outputs(std::string_view outputs, const Origin& origin,
+                                           RetainedNeed retained) const;
+    // Keeps a retained message, or counts that it did not fit.
+    void keep(const Outgoing& message);
     void perform_outputs(std::string_view outputs, const Origin& origin);
 
     Context& context_;

@@ -30,6 +30,7 @@ void encode(const Queue& queue, std::string& out) {
     writer.varint(queue.retention_s);
     writer.varint(queue.receive_count_max);
     writer.string(queue.dead_letter);
+    writer.varint(queue.timer_at);
 }
 
 bool decode(std::string_view in, Queue& out) {
@@ -44,6 +45,7 @@ bool decode(std::string_view in, Queue& out) {
     out.retention_s = static_cast<std::uint32_t>(reader.varint());
     out.receive_count_max = static_cast<std::uint32_t>(reader.varint());
     out.dead_letter = std::string(reader.string());
+    out.timer_at = reader.varint();
     return !reader.failed();
 }
 
@@ -66,8 +68,9 @@ bool Queues::load() {
                          return true;
                      });
     for (const auto& [name, queue] : by_name_) {
-        if (queue->retention_s != 0 && queue->messages != 0) {
-            arm_retention(*queue, 0);
+        // The very timer the other replicas have: when it fires decides what else a step does.
+        if (queue->timer_at != 0) {
+            context_.timers.insert(Timer{queue->timer_at, Timer::Kind::kQueue, queue->id});
         }
     }
     return ok;
@@ -125,9 +128,8 @@ void Queues::declare(const QueueDeclare& command) {
     queue.receive_count_max = command.receive_count_max;
     queue.dead_letter = std::string(command.dead_letter);
     mark(queue);
-    if (queue.retention_s != 0 && queue.messages != 0) {
-        arm_retention(queue, context_.now());
-    }
+    // Whatever it was before: the next step looks at the oldest item.
+    set_timer(queue, queue.retention_s != 0 && queue.messages != 0 ? context_.now() : 0);
 }
 
 bool Queues::has_room(QueueKind kind, std::string_view name, std::uint64_t messages,
@@ -150,7 +152,6 @@ std::uint64_t Queues::send(Queue& queue, Item item, std::uint32_t delay_s) {
     const std::uint64_t n = ++queue.tail;
     item.sent_at = context_.now();
     if (delay_s != 0) {
-        item.delayed = true;
         item.visible_at = context_.now() + std::uint64_t{delay_s} * 1000;
         std::string due = key_of(Table::kDue, queue.id, item.visible_at);
         ByteWriter(due).key_u64(n);
@@ -203,6 +204,7 @@ void Queues::move_to_dead_letter(std::string_view name, const Item& item, std::s
     dead.key = item.key;
     dead.reason = reason;
     if (!has_room(QueueKind::kOperator, name, 1, dead.bytes())) {
+        ++context_.counters().queue_made;
         ++context_.counters().queue_evicted;
         return;
     }
@@ -229,7 +231,6 @@ bool Queues::lease(Queue& queue, std::uint64_t n, std::uint32_t visibility_s, st
     } else {
         ++queue.leased;
     }
-    item.delayed = false;
     item.visible_at = context_.now() + std::uint64_t{visibility_s} * 1000;
     item.lease = context_.meta.next_id++;
     item.first_received_at = item.receive_count == 0 ? context_.now() : item.first_received_at;
@@ -298,8 +299,9 @@ bool Queues::take_fresh(Queue& queue, std::uint32_t max, std::uint32_t visibilit
     items_.scan(queue.id, queue.cursor + 1, queue.tail,
                 [&](std::uint64_t n, std::string_view record) {
                     Item item;
-                    // Delayed items are found through the due table: the cursor passes them.
-                    if (decode(record, item) && !item.delayed) {
+                    // Delayed items are found through the due table, leased ones too if they were
+                    // delayed first: the cursor passes them.
+                    if (decode(record, item) && item.visible_at == 0) {
                         fresh.push_back(n);
                     }
                     passed = n;
@@ -336,7 +338,8 @@ ResultCode Queues::acknowledge(const QueueAck& command, std::string& answer) {
         Item item;
         // A receipt is good for the latest lease only, and until it runs out.
         const bool held = items_.get(queue->id, receipt.n, record, item) &&
-                          item.lease == receipt.lease && item.visible_at > context_.now();
+                          item.lease == receipt.lease && item.lease != 0 &&
+                          item.visible_at > context_.now();
         if (held) {
             remove(*queue, receipt.n, item);
             ++queue->acknowledged;
@@ -368,13 +371,21 @@ ResultCode Queues::outbox_done(const OutboxDone& command) {
 
 void Queues::arm_retention(Queue& queue, SetMs sent_at) {
     if (queue.timer_at == 0) {
-        queue.timer_at = sent_at + std::uint64_t{queue.retention_s} * 1000;
-        context_.timers.insert(Timer{queue.timer_at, Timer::Kind::kQueue, queue.id});
+        set_timer(queue, sent_at + std::uint64_t{queue.retention_s} * 1000);
     }
 }
 
+void Queues::set_timer(Queue& queue, SetMs at) {
+    context_.timers.erase(Timer{queue.timer_at, Timer::Kind::kQueue, queue.id});
+    queue.timer_at = at;
+    if (at != 0) {
+        context_.timers.insert(Timer{at, Timer::Kind::kQueue, queue.id});
+    }
+    mark(queue);
+}
+
 std::uint32_t Queues::expire(Queue& queue, std::uint32_t budget) {
-    queue.timer_at = 0;
+    set_timer(queue, 0);
     if (queue.retention_s == 0) {
         return 0;
     }

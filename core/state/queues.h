@@ -109,7 +109,9 @@ private:
                     std::string& messages);
     [[nodiscard]] SetMs next_due(const Queue& queue) const;
     void move_to_dead_letter(std::string_view queue, const Item& item, std::string_view reason);
+    // Sets the timer by the oldest item, unless it is set.
     void arm_retention(Queue& queue, SetMs sent_at);
+    void set_timer(Queue& queue, SetMs at);
     void mark(Queue& queue);
 
     Context& context_;

@@ -1,5 +1,6 @@
 #include "core/state/retained.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,11 @@ std::uint64_t size_of(std::string_view topic, std::string_view body) {
     return topic.size() + body.size() + 32;
 }
 
+bool subscribed(const Session& session, std::string_view filter) {
+    return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                       [&](const Subscription& held) { return held.filter == filter; });
+}
+
 // What all topics that match the filter begin with.
 std::string_view literal_prefix(std::string_view filter) {
     const std::size_t wildcard = filter.find_first_of("+#");
@@ -43,14 +49,27 @@ std::string_view literal_prefix(std::string_view filter) {
 
 }  // namespace
 
-bool Retained::has_room(std::string_view topic, std::uint64_t bytes) const {
-    const StateLimits& limits = context_.meta.limits;
-    std::string record;
-    if (context_.kv.get(key_of(Table::kRetained, topic), record)) {
-        return context_.meta.retained_bytes + bytes <= limits.retained_bytes_max;
+void Retained::add_need(std::string_view topic, std::string_view body, RetainedNeed& need) const {
+    if (parse_body(body).payload.empty()) {
+        return;
     }
-    return context_.meta.retained_messages < limits.retained_messages_max &&
-           context_.meta.retained_bytes + bytes <= limits.retained_bytes_max;
+    std::uint64_t held = 0;
+    std::string record;
+    Record old;
+    if (context_.kv.get(key_of(Table::kRetained, topic), record) && decode(record, old)) {
+        held = size_of(topic, old.body);
+    } else {
+        ++need.messages;
+    }
+    const std::uint64_t size = size_of(topic, body);
+    need.bytes += size > held ? size - held : 0;
+}
+
+bool Retained::has_room(const RetainedNeed& need) const {
+    const Meta& meta = context_.meta;
+    return (need.messages == 0 ||
+            meta.retained_messages + need.messages <= meta.limits.retained_messages_max) &&
+           (need.bytes == 0 || meta.retained_bytes + need.bytes <= meta.limits.retained_bytes_max);
 }
 
 bool Retained::erase(std::string_view topic) {
@@ -85,7 +104,7 @@ void Retained::put(const Outgoing& message) {
 std::uint32_t Retained::replay_slice(WorkItem& item, std::uint32_t budget, bool& more) {
     more = false;
     Session* session = sessions_.find(item.id);
-    if (session == nullptr || !session->attached) {
+    if (session == nullptr || !subscribed(*session, item.text)) {
         return 1;
     }
     Subscription subscription;

@@ -11,15 +11,23 @@
 
 namespace causeway::state {
 
+// What keeping some messages takes beyond what their topics hold now.
+struct RetainedNeed {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+};
+
 class Retained {
 public:
     Retained(Context& context, Sessions& sessions) : context_(context), sessions_(sessions) {}
 
-    // Whether keeping a message of so many bytes under the topic stays within the limits.
-    [[nodiscard]] bool has_room(std::string_view topic, std::uint64_t bytes) const;
+    // Adds what keeping this body under the topic takes; forgetting (an empty payload) is free.
+    void add_need(std::string_view topic, std::string_view body, RetainedNeed& need) const;
+    [[nodiscard]] bool has_room(const RetainedNeed& need) const;
     // Effect: keeps the message, or forgets the topic when the payload is empty [MQTT-3.3.1-6].
     void put(const Outgoing& message);
-    // Effect: delivers up to `budget` looked-at topics behind item.after_text to the session.
+    // Effect: delivers up to `budget` looked-at topics behind item.after_text to the session, as
+    // long as it is subscribed [MQTT-3.10.4-2]; into its inbox also while it is away.
     std::uint32_t replay_slice(WorkItem& item, std::uint32_t budget, bool& more);
 
 private:
