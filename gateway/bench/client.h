@@ -5,6 +5,7 @@
 // and none after disconnect(). One client connects once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,7 +28,9 @@ public:
     virtual ~ClientOwner() = default;
     // The broker accepted the connection.
     virtual void on_connack(Client& client, const mqtt::Connack& connack, std::uint64_t now_ns) = 0;
-    // Any other packet but PINGRESP and DISCONNECT. Valid until it returns.
+    // The broker has read everything before the ping() with this mark.
+    virtual void on_pingresp(Client& client, std::uint64_t mark, std::uint64_t now_ns) = 0;
+    // Any other packet but DISCONNECT. Valid until it returns.
     virtual void on_packet(Client& client, const mqtt::Packet& packet, std::uint64_t now_ns) = 0;
     // The socket took output that it had not taken at once.
     virtual void on_room(Client& client) = 0;
@@ -56,8 +59,11 @@ public:
     void fail(std::string_view why);
     // Effect: says DISCONNECT and closes; no more calls to the owner.
     void disconnect();
-    // Effect: sends PINGREQ; fails the client when the last one is not answered yet.
-    void ping();
+    static constexpr std::uint32_t kPingsMax = 4;
+    // Effect: sends PINGREQ; on_pingresp(mark) follows, in the order of the pings. Precondition:
+    // pings_pending() < kPingsMax. No effect unless open.
+    void ping(std::uint64_t mark);
+    [[nodiscard]] std::uint32_t pings_pending() const { return pings_pending_; }
 
     // Effect: queues bytes of packets; sent at the end of the turn. No effect unless open.
     void write(std::string_view bytes);
@@ -85,6 +91,7 @@ private:
     void on_end(io::TcpStream& stream, io::StreamEnd end, std::string_view why) override;
     std::string_view take_packets(std::string_view bytes, std::uint64_t now_ns);
     void handle(const mqtt::Packet& packet, std::uint64_t now_ns);
+    void handle_pingresp(std::uint64_t now_ns);
     void handle_connack(const mqtt::Connack& connack, std::uint64_t now_ns);
     [[nodiscard]] std::string connect_packet() const;
 
@@ -92,7 +99,10 @@ private:
     ClientOwner& owner_;
     ClientPlace place_;
     State state_ = State::kNew;
-    bool ping_pending_ = false;
+    std::uint32_t pings_pending_ = 0;
+    std::uint32_t next_ping_ = 0;
+    std::array<std::uint64_t, kPingsMax>
+        ping_marks_{};  // A ring; the oldest is pending_ behind next_.
     std::uint64_t connect_ns_ = 0;
     io::StreamPtr stream_;
     std::string partial_;  // The begin of a packet whose rest has not arrived.

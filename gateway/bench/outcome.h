@@ -21,7 +21,7 @@ struct Counters {
     std::uint64_t publishing = 0;  // Processes that have not come to the end of their measurement.
     std::uint64_t sent = 0;
     std::uint64_t sent_window = 0;
-    std::uint64_t acked = 0;  // PUBACK or PUBCOMP with success; QoS 0: as sent.
+    std::uint64_t acked = 0;  // PUBACK or PUBCOMP with success; QoS 0: read or sent.
     std::uint64_t acked_window = 0;
     std::uint64_t ack_errors = 0;  // Reason codes of 0x80 and above.
     std::uint64_t in_flight = 0;

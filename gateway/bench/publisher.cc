@@ -10,8 +10,11 @@
 namespace causeway::bench {
 namespace {
 
-// QoS 0 has no acknowledgement to wait for: as much is queued as one write of the turn can take.
-constexpr std::size_t kQueuedBytesMax = 32 * 1024;
+// Open loop at QoS 0: what may wait for the socket.
+constexpr std::size_t kQueuedBytesMax = 1024 * 1024;
+// Closed loop at QoS 0: a batch, of which Client::kPingsMax are under way.
+constexpr std::size_t kBatchBytes = 32 * 1024;
+constexpr std::size_t kBatchMessagesMax = 250;
 
 std::string ack_text(mqtt::PacketType type, mqtt::ReasonCode code) {
     return std::string(mqtt::name(type)) + " " + std::string(mqtt::name(code, type));
@@ -35,6 +38,9 @@ Publisher::Publisher(const Plan& plan, Client& client, const SharedBytes& filler
         stamp_at_ = head_.size();
         head_.resize(head_.size() + kStampBytes);
     }
+    batched_ = publish.qos == 0 && publish.rate == 0;
+    batch_messages_ =
+        std::clamp<std::size_t>(kBatchBytes / (head_.size() + filler.size()), 1, kBatchMessagesMax);
     if (!plan.deliveries.empty()) {
         deliveries_ = plan.deliveries[client.place().index];
     }
@@ -65,7 +71,11 @@ bool Publisher::has_room() const {
     if (client_.state() != Client::State::kOpen) {
         return false;
     }
-    return plan_.publish.qos > 0 ? !free_.empty() : client_.queued_bytes() < kQueuedBytesMax;
+    if (plan_.publish.qos > 0) {
+        return !free_.empty();
+    }
+    return batched_ ? client_.pings_pending() < Client::kPingsMax
+                    : client_.queued_bytes() < kQueuedBytesMax;
 }
 
 void Publisher::send(std::uint64_t due_ns, std::uint64_t now_ns, const Window& window) {
@@ -78,9 +88,10 @@ void Publisher::send(std::uint64_t due_ns, std::uint64_t now_ns, const Window& w
         head_[packet_id_at_ + 1] = static_cast<char>(id);
         ++counters.in_flight;
     } else {
-        ++counters.acked;
-        counters.acked_window += window.has(now_ns) ? 1 : 0;
         counters.expected += deliveries_;
+        counters.in_flight += batched_ ? 1 : 0;
+        counters.acked += batched_ ? 0 : 1;
+        counters.acked_window += !batched_ && window.has(now_ns) ? 1 : 0;
     }
     if (stamp_at_ != 0) {
         write_stamp({plan_.run_id, client_.place().index, sequence_, due_ns},
@@ -91,6 +102,32 @@ void Publisher::send(std::uint64_t due_ns, std::uint64_t now_ns, const Window& w
     counters.sent_window += window.has(now_ns) ? 1 : 0;
     client_.write(head_);
     client_.write(filler_);
+    if (batched_ && sequence_ - asked_ >= batch_messages_) {
+        asked_ = sequence_;
+        client_.ping(asked_);
+    }
+}
+
+void Publisher::on_pingresp(std::uint64_t mark, std::uint64_t now_ns, const Window& window) {
+    if (batched_ && mark > confirmed_) {
+        Counters& counters = outcome_.counters;
+        const std::uint64_t count = mark - confirmed_;
+        confirmed_ = mark;
+        counters.acked += count;
+        counters.acked_window += window.has(now_ns) ? count : 0;
+        counters.in_flight -= count;
+    }
+    if (ended_) {
+        end();
+    }
+}
+
+void Publisher::end() {
+    ended_ = true;
+    if (batched_ && asked_ < sequence_ && client_.pings_pending() < Client::kPingsMax) {
+        asked_ = sequence_;
+        client_.ping(asked_);
+    }
 }
 
 Publisher::Slot* Publisher::slot_of(std::uint16_t packet_id, Phase phase) {
@@ -152,6 +189,11 @@ void Publisher::finish(std::uint16_t packet_id, Slot& slot, mqtt::ReasonCode cod
 }
 
 void Publisher::give_up(std::uint64_t now_ns, const Window& window) {
+    if (batched_) {
+        outcome_.counters.in_flight -= sequence_ - confirmed_;
+        outcome_.counters.unanswered += sequence_ - confirmed_;
+        confirmed_ = sequence_;
+    }
     for (Slot& slot : slots_) {
         if (slot.phase == Phase::kFree) {
             continue;

@@ -1,7 +1,9 @@
 // One publisher: builds its PUBLISH packets, keeps its window of unacknowledged ones and drives QoS
-// 1 and 2 to their end. When to send is decided by the Schedule and the worker. Sending a message
-// neither allocates nor encodes: the packet is made once, and its packet id and stamp are
-// overwritten.
+// 1 and 2 to their end. QoS 0 in closed loop has a window, too: a PINGREQ behind each batch, whose
+// PINGRESP says that the broker has read the batch; what the socket took says little, for the
+// kernel holds megabytes per connection. When to send is decided by the Schedule and the worker.
+// Sending a message neither allocates nor encodes: the packet is made once, and its packet id and
+// stamp are overwritten.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +34,18 @@ public:
     // Effect: heeds what the broker can take. False, with the reason in `why`, when it cannot take
     // messages of the plan's QoS at all.
     [[nodiscard]] bool accept(const mqtt::Connack& connack, std::string_view& why);
-    // Whether a message may be sent now: the window, or at QoS 0 the output queue, has room.
+    // Whether a message may be sent now: the window, or at QoS 0 in open loop the output queue, has
+    // room.
     [[nodiscard]] bool has_room() const;
     // Effect: sends the next message, stamped as due at `due_ns`. Precondition: has_room().
     void send(std::uint64_t due_ns, std::uint64_t now_ns, const Window& window);
     // Effect: takes a PUBACK, PUBREC or PUBCOMP further. False for one that answers nothing sent.
     [[nodiscard]] bool on_ack(const mqtt::Packet& packet, std::uint64_t now_ns,
                               const Window& window);
+    // Effect: the first `mark` messages count as acknowledged. QoS 0 in closed loop.
+    void on_pingresp(std::uint64_t mark, std::uint64_t now_ns, const Window& window);
+    // Effect: no more messages will come; asks for the answer to the last of them.
+    void end();
     // Effect: what is in flight will not be answered: it counts as unanswered, with the time it has
     // waited, so that a stall at the end is not left out of the latencies.
     void give_up(std::uint64_t now_ns, const Window& window);
@@ -65,6 +72,11 @@ private:
     std::size_t packet_id_at_ = 0;
     std::size_t stamp_at_ = 0;  // 0: not stamped.
     std::uint64_t sequence_ = 0;
+    bool batched_ = false;              // QoS 0 in closed loop,
+    std::uint64_t batch_messages_ = 1;  // with this many messages between two PINGREQs,
+    std::uint64_t asked_ = 0;           // of which the last went behind this message.
+    std::uint64_t confirmed_ = 0;
+    bool ended_ = false;
     std::uint32_t deliveries_ = 0;
     std::vector<Slot> slots_;          // Slot i is packet id i + 1.
     std::vector<std::uint16_t> free_;  // Packet ids.

@@ -68,8 +68,10 @@ void print_publishing(std::string& out, const Plan& plan, const Measured& measur
     print(out, publish.qos > 0 ? ", window %u\n" : "\n", publish.inflight);
     print(out, "published     %.0f/s %s over %.1f s (%llu in all)\n",
           per_second(counters.acked_window, measured.window_s),
-          publish.qos > 0 ? "acknowledged" : "sent", measured.window_s,
-          static_cast<unsigned long long>(counters.acked));
+          publish.qos > 0    ? "acknowledged"
+          : publish.rate > 0 ? "sent"
+                             : "read by the broker",
+          measured.window_s, static_cast<unsigned long long>(counters.acked));
     print_latency(out, publish.qos == 2 ? "PUBCOMP" : "PUBACK", measured.outcome.ack_ns);
     if (counters.ack_errors + counters.unanswered + counters.unsent > 0) {
         print(out, "not published %llu refused, %llu unanswered, %llu due and never sent\n",

@@ -32,12 +32,14 @@ public:
 
 private:
     void on_connack(Client& client, const mqtt::Connack& connack, std::uint64_t now_ns) override;
+    void on_pingresp(Client& client, std::uint64_t mark, std::uint64_t now_ns) override;
     void on_packet(Client& client, const mqtt::Packet& packet, std::uint64_t now_ns) override;
     void on_room(Client& client) override;
     void on_gone(Client& client, std::string_view why) override;
 
     // worker.cc: life, connecting
     void make_clients();
+    void turn_end();
     void connect_more();
     void ready(Client& client, std::uint64_t now_ns);
     void settled();
@@ -48,7 +50,6 @@ private:
     // worker_publish.cc
     void begin(std::uint64_t start_ns);
     void end_publishing();
-    void turn_end();
     void publish_due();
     void pump(std::uint32_t publisher, std::uint64_t now_ns);
     void pump_planned(std::uint32_t publisher, std::uint64_t now_ns);

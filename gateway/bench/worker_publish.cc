@@ -53,22 +53,8 @@ void Worker::end_publishing() {
     }
     publishing_ = false;
     outcome_.counters.publishing = 0;
-}
-
-void Worker::turn_end() {
-    if (next_to_connect_ < clients_.size()) {
-        connect_more();
-    }
-    if (!publishing_ || plan_.publish.qos > 0 || plan_.publish.rate > 0) {
-        return;
-    }
-    const std::uint64_t now_ns = io::PreciseTimer::now_ns();
-    const std::uint64_t sent = outcome_.counters.sent;
-    for (std::uint32_t i = 0; i < publishers_.size(); ++i) {
-        pump_closed_loop(i, now_ns);
-    }
-    if (outcome_.counters.sent != sent) {
-        loop_.again();
+    for (Publisher& publisher : publishers_) {
+        publisher.end();
     }
 }
 

@@ -224,6 +224,24 @@ class FaultyBroker(unittest.TestCase):
             self.assertEqual(report["publish"]["unanswered"], 4)
             self.assertEqual(len(set(unanswered)), 4)
 
+    def test_qos_0_counts_what_the_broker_says_it_has_read(self):
+        with Broker() as broker:
+            broker.answers_ping = False
+            publish = self.pub(broker, "--qos", "0")["publish"]
+            # Four batches of 250 and not one message more, whatever the sockets would take.
+            self.assertEqual((publish["sent"], publish["acknowledged"], publish["unanswered"]),
+                             (1000, 0, 1000))
+            broker.answers_ping = True
+            publish = self.pub(broker, "--qos", "0", expect=0)["publish"]
+            self.assertGreater(publish["acknowledged"], 0)
+            self.assertEqual(publish["acknowledged"], publish["sent"])
+
+    def test_an_answer_to_no_ping(self):
+        with Broker() as broker:
+            broker.after_connack = b"\xd0\0"
+            report = self.conn(broker)
+            self.assertEqual(report["failures"], {"the broker sent PINGRESP unasked": 3})
+
     def test_a_broker_without_the_qos(self):
         with Broker() as broker:
             broker.connack = packet(0x20, b"\0\0\2\x24\0")  # Maximum QoS 0
