@@ -194,7 +194,7 @@ void Api::send(const std::string& queue, io::HttpRequest& request, io::HttpRespo
     const std::string message = make_body({}, *payload);
     command.body = message;
     command.delay_s = static_cast<std::uint32_t>(*delay);
-    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, {}}), command,
+    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, false, {}}), command,
            queue);
 }
 
@@ -221,6 +221,7 @@ void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpRe
                     *wait == 0 ? 0 : loop_.now_ms() + *wait * 1000,
                     0,
                     false,
+                    false,
                     {}};
     submit_receive(add(std::move(pending)));
 }
@@ -228,6 +229,7 @@ void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpRe
 void Api::submit_receive(std::uint64_t id) {
     Pending& pending = pending_.at(id);
     pending.waiting = false;
+    pending.woken = false;
     QueueReceive command;
     command.queue = pending.queue;
     command.max = pending.max;
@@ -245,7 +247,7 @@ void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
     const auto receipts = body.json.find("receipts");
     QueueAck command;
     command.queue = queue;
-    Pending pending{Kind::kAck, std::move(responder), queue, 1, 0, 0, 0, false, {}};
+    Pending pending{Kind::kAck, std::move(responder), queue, 1, 0, 0, 0, false, false, {}};
     bool good = receipts != body.json.end() && receipts->is_array() && !receipts->empty() &&
                 receipts->size() <= kReceiptsMax;
     for (std::size_t i = 0; good && i < receipts->size(); ++i) {
@@ -325,6 +327,10 @@ void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view det
         pending_.erase(id);
         return;
     }
+    if (pending.woken && submitter_->has_room()) {
+        submit_receive(id);
+        return;
+    }
     pending.waiting = true;
     // Set time runs with the boot clock, but from another origin: look again soon.
     pending.retry_at = next_due == 0 ? 0 : now + kLookAgainMs;
@@ -333,9 +339,14 @@ void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view det
 
 void Api::wake(const std::vector<std::string>& queues) {
     std::vector<std::uint64_t> woken;
-    for (const auto& [id, pending] : pending_) {
-        if (pending.waiting && std::binary_search(queues.begin(), queues.end(), pending.queue)) {
+    for (auto& [id, pending] : pending_) {
+        if (!std::binary_search(queues.begin(), queues.end(), pending.queue)) {
+            continue;
+        }
+        if (pending.waiting) {
             woken.push_back(id);
+        } else {
+            pending.woken = true;  // the answer on its way may be from before
         }
     }
     std::sort(woken.begin(), woken.end());  // who came first is served first
@@ -413,13 +424,26 @@ void Api::list_queues(io::HttpResponder responder) {
 }
 
 void Api::health(io::HttpResponder responder) {
-    node_.status(loop_, [responder = std::move(responder)](node::NodeStatus status) mutable {
-        const bool healthy = status.serving && !status.disk_low;
-        responder.respond(ok(Json{{"status", healthy ? "ok" : "degraded"},
-                                  {"serving", status.serving},
-                                  {"disk_low", status.disk_low},
-                                  {"applied_index", status.applied_index}},
-                             healthy ? 200 : 503));
+    node_.status(loop_, [this, alive = std::weak_ptr<bool>(alive_),
+                         responder = std::move(responder)](node::NodeStatus status) mutable {
+        if (!alive.lock()) {
+            return;
+        }
+        gateway_.status(loop_, [this, alive, status = std::move(status),
+                                responder = std::move(responder)](net::ShardStatus shards) mutable {
+            if (!alive.lock()) {
+                return;
+            }
+            // The set serves, and every loop, this one too, has its stream to it.
+            const bool serving =
+                status.serving && shards.unavailable == 0 && submitter_->available();
+            const bool healthy = serving && !status.disk_low;
+            responder.respond(ok(Json{{"status", healthy ? "ok" : "degraded"},
+                                      {"serving", serving},
+                                      {"disk_low", status.disk_low},
+                                      {"applied_index", status.applied_index}},
+                                 healthy ? 200 : 503));
+        });
     });
 }
 

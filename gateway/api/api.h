@@ -60,6 +60,7 @@ private:
         MonoMs wait_until = 0;  // 0: no long poll
         MonoMs retry_at = 0;    // a leased or delayed message is due then
         bool waiting = false;   // not in the core: waits for a message or a time
+        bool woken = false;     // something came while the question was in the core
         std::vector<std::string> receipts;
     };
 

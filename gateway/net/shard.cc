@@ -299,6 +299,7 @@ void Shard::check_shut_down() {
 
 ShardStatus Shard::status() const {
     ShardStatus status = status_;
+    status.unavailable = submitter_->available() ? 0 : 1;
     for (const Slot& slot : slots_) {
         status.online += slot.connection && slot.connection->session().online() ? 1 : 0;
     }

@@ -44,6 +44,7 @@ struct ShardStatus {
     std::uint64_t refused_full = 0;
     std::uint64_t tls_failed = 0;
     std::uint64_t bytes_in = 0;
+    std::uint64_t unavailable = 0;  // 1: this loop has no stream to the core yet
     std::uint64_t paused = 0;  // how often reading stopped because the core did not keep up
 };
 
