@@ -28,16 +28,15 @@ def test_mosquitto_clients():
             topic = f"m/{qos}/{version}/{int(tls)}"
             subscriber = subprocess.Popen(
                 mosquitto(hub, tls, "mosquitto_sub", "-t", topic, "-q", qos, "-V", version, "-C", "1",
-                          "-W", "20", "-d"), stdout=subprocess.PIPE, text=True)
-            lines = []
-            while not any("SUBACK" in line for line in lines):
-                lines.append(subscriber.stdout.readline())
+                          "-W", "20"), stdout=subprocess.PIPE, text=True)
+            wait_until("SUBACK", lambda: hub.metrics()["causeway_subscriptions"] == 1)
             sent = subprocess.run(
                 mosquitto(hub, tls, "mosquitto_pub", "-t", topic, "-q", qos, "-V", version, "-m",
                           f"hello {topic}"), capture_output=True, text=True, timeout=30)
             assert sent.returncode == 0, sent
             out, _ = subscriber.communicate(timeout=30)
             assert f"hello {topic}" in out, (topic, out)
+            wait_until("its session's end", lambda: hub.metrics()["causeway_subscriptions"] == 0)
 
 
 def test_paho_every_qos_version_and_transport():
