@@ -70,15 +70,17 @@ void Link::submit_unlogged(std::string_view, const Publish& publish) {
 }
 
 bool Link::has_room() const {
-    return stream_ != 0 && waiting_.size() < kWindowCommands && waiting_bytes_ < kWindowBytes &&
-           unlogged_bytes_ < kUnloggedBytes;
+    const bool room = stream_ != 0 && waiting_.size() < kWindowCommands &&
+                      waiting_bytes_ < kWindowBytes && unlogged_bytes_ < kUnloggedBytes;
+    // Whoever was told so waits for on_room(), even if room comes back before this turn ends.
+    blocked_ = blocked_ || !room;
+    return room;
 }
 
 void Link::flush() {
     if (acks_urgent_) {
         send_acks();
     }
-    blocked_ = blocked_ || !has_room();
     if (batch_.frames.empty() && batch_.unlogged.empty()) {
         return;
     }

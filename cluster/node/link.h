@@ -76,7 +76,7 @@ private:
     std::uint64_t unlogged_dropped_ = 0;
     std::atomic<std::uint64_t> undelivered_{0};
     bool available_ = false;
-    bool blocked_ = false;  // has_room() was false when last asked for
+    mutable bool blocked_ = false;  // somebody was told that there is no room
     FromGateway batch_;
     Ack acks_;
     bool acks_urgent_ = false;
