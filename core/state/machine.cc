@@ -359,6 +359,12 @@ SetMs Machine::next_timer() const {
 
 bool Machine::has_work() const { return !parts_->work.empty(); }
 
+std::optional<std::uint64_t> Machine::stream_position(StreamId id) const {
+    const Stream* stream = parts_->streams.find(id);
+    return stream == nullptr || stream->died_at != 0 ? std::nullopt
+                                                     : std::optional(stream->applied);
+}
+
 std::vector<OutboxItem> Machine::read_outbox(std::string_view sink, std::uint64_t after,
                                              std::uint64_t bytes_max) {
     std::vector<OutboxItem> items;

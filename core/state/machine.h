@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +63,9 @@ public:
     [[nodiscard]] SetMs next_timer() const;
     // Long work is waiting: propose kStep now.
     [[nodiscard]] bool has_work() const;
+
+    // The last command applied of a gateway's stream; nothing: the stream is dead or unknown.
+    [[nodiscard]] std::optional<std::uint64_t> stream_position(StreamId id) const;
 
     // For the leader's dispatchers. `after` is the last number already taken; at most `bytes_max`
     // bytes, one item at least when there is one.

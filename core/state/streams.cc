@@ -10,6 +10,7 @@ void encode(const Stream& stream, std::string& out) {
     writer.u64(stream.node);
     writer.u64(stream.boot);
     writer.varint(stream.loop);
+    writer.varint(stream.nonce);
     writer.varint(stream.applied);
     writer.varint(stream.died_at);
     writer.varint(stream.not_ok.size());
@@ -24,6 +25,7 @@ bool decode(std::string_view in, Stream& out) {
     out.node = reader.u64();
     out.boot = reader.u64();
     out.loop = static_cast<std::uint32_t>(reader.varint());
+    out.nonce = reader.varint();
     out.applied = reader.varint();
     out.died_at = reader.varint();
     const std::uint64_t count = reader.varint();
@@ -78,10 +80,11 @@ Stream& Streams::hello(const Hello& command, std::vector<StreamId>& died) {
         if (stream.node != command.node || stream.died_at != 0) {
             continue;
         }
-        if (stream.boot < command.boot) {
+        const bool same_loop = stream.boot == command.boot && stream.loop == command.loop;
+        if (stream.boot < command.boot || (same_loop && stream.nonce < command.nonce)) {
             declare_dead(id);
             died.push_back(id);
-        } else if (stream.boot == command.boot && stream.loop == command.loop) {
+        } else if (same_loop) {
             same = &stream;
         }
     }
@@ -94,6 +97,7 @@ Stream& Streams::hello(const Hello& command, std::vector<StreamId>& died) {
     stream.node = command.node;
     stream.boot = command.boot;
     stream.loop = command.loop;
+    stream.nonce = command.nonce;
     mark(stream);
     return stream;
 }

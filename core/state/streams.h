@@ -21,6 +21,7 @@ struct Stream {
     std::uint64_t node = 0;
     std::uint64_t boot = 0;
     std::uint32_t loop = 0;
+    std::uint64_t nonce = 0;  // of its HELLO: the loop asks with a larger one when it gave it up
     std::uint64_t applied = 0;
     SetMs died_at = 0;  // 0: alive
     // Results that were not ok, newest last, at most kNotOkMax.
@@ -34,8 +35,8 @@ public:
     bool load();
     void flush();
 
-    // Effect: the stream of (node, boot, loop), made if new. Streams of older boots of the node are
-    // put into `died`: the caller detaches their sessions.
+    // Effect: the stream of (node, boot, loop, nonce), made if new. Streams of older boots of the
+    // node and of older nonces of the loop are put into `died`: the caller detaches their sessions.
     Stream& hello(const Hello& command, std::vector<StreamId>& died);
     // False: unknown or dead already.
     bool declare_dead(StreamId id);

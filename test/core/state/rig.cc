@@ -159,8 +159,9 @@ std::vector<std::string> Rig::delivered(StreamId stream) const {
     return texts;
 }
 
-StreamId Rig::hello(std::uint64_t node, std::uint64_t boot, std::uint32_t loop) {
-    const CommandResult result = run(0, Hello{node, boot, loop, 0});
+StreamId Rig::hello(std::uint64_t node, std::uint64_t boot, std::uint32_t loop,
+                    std::uint64_t nonce) {
+    const CommandResult result = run(0, Hello{node, boot, loop, nonce});
     EXPECT_EQ(result.code, ResultCode::kOk);
     return static_cast<StreamId>(ByteReader(result.detail).varint());
 }

@@ -53,7 +53,8 @@ public:
     }
     [[nodiscard]] CommandResult last_result(StreamId stream) const;
 
-    StreamId hello(std::uint64_t node, std::uint64_t boot = 1, std::uint32_t loop = 0);
+    StreamId hello(std::uint64_t node, std::uint64_t boot = 1, std::uint32_t loop = 0,
+                   std::uint64_t nonce = 0);
     void gateway_down(StreamId stream);
     OpenAnswer open(StreamId stream, const Open& command);
     // A session with an inbox: expiry one hour.

@@ -31,6 +31,16 @@ TEST_P(Streams, HelloGivesEachLoopAStreamAndTheSameOneAgain) {
     EXPECT_EQ(rig.hello(7, 1, 1), b);
 }
 
+TEST_P(Streams, ALoopThatGaveItsStreamUpGetsAnotherAndTheOldOneDies) {
+    const StreamId a = rig.hello(7, 1, 0, 3);
+    EXPECT_EQ(rig.hello(7, 1, 0, 3), a);
+    const StreamId b = rig.hello(7, 1, 0, 4);
+    EXPECT_NE(a, b);
+    rig.entry({receive_command(a, 1, "q")});
+    EXPECT_EQ(rig.last_result(a).code, ResultCode::kDead);
+    EXPECT_EQ(rig.hello(7, 1, 0, 3), b) << "a HELLO that came late asks for nothing new";
+}
+
 TEST_P(Streams, OnlyTheNextNumberIsApplied) {
     const StreamId s = rig.hello(1);
     rig.entry({receive_command(s, 2, "q")});
