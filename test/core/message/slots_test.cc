@@ -1,11 +1,11 @@
-#include "cluster/route/slots.h"
+#include "core/message/slots.h"
 
 #include <map>
 #include <string>
 
 #include <gtest/gtest.h>
 
-namespace causeway::route {
+namespace causeway {
 namespace {
 
 TEST(Slots, ADeviceAndItsTopicsShareASlot) {
@@ -43,4 +43,4 @@ TEST(Slots, EvenSpreadCoversEverySet) {
 }
 
 }  // namespace
-}  // namespace causeway::route
+}  // namespace causeway

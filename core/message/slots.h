@@ -9,7 +9,7 @@
 
 #include "core/base/tagged.h"
 
-namespace causeway::route {
+namespace causeway {
 
 using Slot = Tagged<struct SlotTag, std::uint16_t>;
 
@@ -33,8 +33,10 @@ public:
     }
     void assign(Slot slot, GroupId group) { owners_[slot.value()] = group; }
 
+    friend bool operator==(const SlotMap&, const SlotMap&) = default;
+
 private:
     std::array<GroupId, kSlots> owners_{};
 };
 
-}  // namespace causeway::route
+}  // namespace causeway

@@ -1,10 +1,10 @@
-#include "cluster/route/slots.h"
+#include "core/message/slots.h"
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
 #include "core/message/topic.h"
 
-namespace causeway::route {
+namespace causeway {
 
 Slot slot_of(std::string_view topic_or_client) {
     return Slot(static_cast<std::uint16_t>(hash64(device_key(topic_or_client)) % kSlots));
@@ -20,4 +20,4 @@ SlotMap SlotMap::even(GroupId first, std::uint32_t sets) {
     return map;
 }
 
-}  // namespace causeway::route
+}  // namespace causeway
