@@ -365,6 +365,16 @@ std::optional<std::uint64_t> Machine::stream_position(StreamId id) const {
                                                      : std::optional(stream->applied);
 }
 
+std::vector<LiveStream> Machine::live_streams() const {
+    std::vector<LiveStream> live;
+    for (const auto& [id, stream] : parts_->streams.all()) {
+        if (stream.died_at == 0) {
+            live.push_back(LiveStream{id, stream.node, stream.boot, stream.loop});
+        }
+    }
+    return live;
+}
+
 std::vector<OutboxItem> Machine::read_outbox(std::string_view sink, std::uint64_t after,
                                              std::uint64_t bytes_max) {
     std::vector<OutboxItem> items;

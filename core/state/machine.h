@@ -35,6 +35,14 @@ struct Statistics {
     std::vector<QueueStatus> outboxes;
 };
 
+// The stream of a gateway loop.
+struct LiveStream {
+    StreamId stream = 0;
+    std::uint64_t node = 0;
+    std::uint64_t boot = 0;
+    std::uint32_t loop = 0;
+};
+
 class Machine {
 public:
     explicit Machine(Kv& kv);
@@ -66,6 +74,9 @@ public:
 
     // The last command applied of a gateway's stream; nothing: the stream is dead or unknown.
     [[nodiscard]] std::optional<std::uint64_t> stream_position(StreamId id) const;
+
+    // The gateway loops' streams that are not dead, for the leader to watch.
+    [[nodiscard]] std::vector<LiveStream> live_streams() const;
 
     // For the leader's dispatchers. `after` is the last number already taken; at most `bytes_max`
     // bytes, one item at least when there is one.

@@ -48,6 +48,7 @@ public:
     // What to do with command `seq` of a stream: kOk: apply it; kDuplicate, kResync, kDead: do not.
     [[nodiscard]] ResultCode admit(Stream& stream, std::uint64_t seq) const;
     void applied(Stream& stream, std::uint64_t seq, ResultCode code);
+    [[nodiscard]] const absl::btree_map<StreamId, Stream>& all() const { return by_id_; }
     // A dead stream none of whose sessions is attached any more.
     void forget(StreamId id);
 
