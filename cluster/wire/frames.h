@@ -151,8 +151,8 @@ struct Reply {
     std::string body;  // of an error: one line
 };
 
-using Frame = std::variant<RaftFrame, SnapshotChunk, SnapshotAck, OpenStream, AttachStream, Commands,
-                           StreamOpened, Welcome, StreamRefused, StreamNews, Ping, PeerItems,
-                           PeerItemsAck, Call, Reply>;
+using Frame = std::variant<RaftFrame, SnapshotChunk, SnapshotAck, OpenStream, AttachStream,
+                           Commands, StreamOpened, Welcome, StreamRefused, StreamNews, Ping,
+                           PeerItems, PeerItemsAck, Call, Reply>;
 
 }  // namespace causeway::wire
