@@ -1,203 +1,190 @@
-// What the leader does with commands before they become an entry: it routes publishes through the
-// rules, refuses what the disk has no room for, and adds commands of its own.
-#include <algorithm>
+// What the leader of a set does with commands before they become an entry: it admits the stream
+// they come by, routes publishes through the rules, refuses what the disk has no room for, and adds
+// commands of its own.
 #include <utility>
 
-#include "cluster/node/core.h"
+#include "cluster/node/group.h"
 
 namespace causeway::node {
 
-void Node::Core::on_role(GroupId, bool serving) {
-    serving_ = serving;
-    for (auto& [id, link] : links_) {
-        link->deliver(Availability{serving});
-    }
-    if (serving) {
-        begin_serving();
+// --- streams -----------------------------------------------------------------------------------
+
+void Group::refuse(const Speaker& from, wire::LoopId loop, wire::Attachment attachment) {
+    wire::StreamRefused refused;
+    refused.set = id();
+    refused.loop = loop;
+    refused.attachment = attachment;
+    refused.leader = replica_.leader();
+    if (from.node == view_.self) {
+        view_.ports.tell_loop(loop, refused);
     } else {
-        leader_waiting_.clear();
-        step_under_way_ = false;
+        view_.ports.send(from.node, refused);
     }
 }
 
-void Node::Core::begin_serving() {
-    propose_limits();
-    propose_queues();
-    // Wills and delayed messages that were waiting, and long work.
-    apply_thread_.ask(kSet, [this](state::Machine& machine) {
-        AppliedNews news;
-        constexpr std::uint64_t kAll = 64U << 20;
-        news.self_items = machine.read_self(0, kAll);
-        news.applied = Applied{kSet,
-                               machine.applied(),
-                               machine.time(),
-                               machine.next_timer(),
-                               machine.has_work(),
-                               machine.limits()};
-        news_->push(std::move(news));
-    });
-    for (const std::string& command : std::exchange(own_backlog_, {})) {
-        append_own(command);
-    }
-    for (FromGateway& batch : std::exchange(backlog_, {})) {
-        take(std::move(batch));
-    }
-}
-
-void Node::Core::take(FromGateway batch) {
+void Group::take(const Speaker& from, const wire::OpenStream& open) {
     if (!serving_) {
-        if (!batch.unlogged.empty()) {
-            take_unlogged(batch);
-        }
-        backlog_.push_back(std::move(batch));
+        refuse(from, open.loop, open.attachment);
         return;
     }
-    if (batch.stream == 0) {
-        say_hello(batch.link);
-        return;
-    }
-    take_commands(batch);
-    take_unlogged(batch);
-}
-
-void Node::Core::say_hello(LinkId id) {
-    const std::uint64_t seq = next_leader_seq_++;
-    scratch_.clear();
+    const std::uint64_t seq = next_seq_++;
+    std::string command;
     encode(CommandHeader{CommandKind::kHello, 0, seq},
-           Hello{identity_.id, identity_.boot, id, seq}, scratch_);
-    append_own(scratch_);
-    leader_waiting_[seq] = [this, id](const CommandResult& result) {
-        const auto found = links_.find(id);
-        if (found == links_.end()) {
+           Hello{from.uuid, from.boot, open.loop, open.attachment}, command);
+    waiting_[seq] = [this, node = from.node, open](const CommandResult& result) {
+        if (result.code != ResultCode::kOk) {
             return;
         }
         const auto stream = static_cast<StreamId>(ByteReader(result.detail).varint());
-        Link* link = found->second;
-        // The apply thread must know where the stream's outputs go before its first command comes.
-        apply_thread_.ask(kSet, [this, stream, link](state::Machine&) {
-            streams_[stream] = link;
-            link->deliver(StreamOpened{stream});
-        });
+        Attached& attached = attached_[{node, open.loop}];
+        if (attached.attachment > open.attachment) {
+            return;
+        }
+        attached = Attached{open.attachment, stream};
+        // The applied side answers, so that what it sends afterwards comes afterwards.
+        const replica::Route route{{node, open.loop}, open.attachment};
+        view_.ports.apply(id(), replica::OpenRoute{route, stream});
     };
+    propose(command);
 }
 
-void Node::Core::take_commands(const FromGateway& batch) {
-    ByteReader in(batch.frames);
+void Group::take(const Speaker& from, const wire::AttachStream& attach) {
+    if (!serving_) {
+        refuse(from, attach.loop, attach.attachment);
+        return;
+    }
+    Attached& attached = attached_[{from.node, attach.loop}];
+    if (attached.attachment > attach.attachment) {
+        return;
+    }
+    attached = Attached{attach.attachment, attach.stream};
+    const replica::Route route{{from.node, attach.loop}, attach.attachment};
+    view_.ports.apply(id(), replica::AttachRoute{route, attach.stream, attach.received});
+}
+
+void Group::take(const Speaker& from, wire::Commands& commands) {
+    if (!serving_) {
+        refuse(from, commands.loop, commands.attachment);
+        return;
+    }
+    const auto attached = attached_.find({from.node, commands.loop});
+    if (attached == attached_.end() || attached->second.attachment != commands.attachment ||
+        attached->second.stream != commands.stream) {
+        ++counters_.detached_commands;
+        if (attached == attached_.end()) {
+            refuse(from, commands.loop, commands.attachment);
+        }
+        return;
+    }
+    ByteReader in(commands.frames);
     std::string_view command;
     while (next_frame(in, command)) {
-        take_command(command);
+        take_command(command, commands.stream);
     }
+    take_unlogged(commands);
 }
 
-void Node::Core::take_command(std::string_view command) {
+// --- commands ----------------------------------------------------------------------------------
+
+void Group::take_command(std::string_view command, StreamId stream) {
     ByteReader in(command);
     CommandHeader header;
-    if (!decode_header(in, header)) {
+    // A gateway speaks for its own stream only.
+    if (!decode_header(in, header) || header.stream != stream) {
         return;
     }
-    ++counts_.commands;
+    ++counters_.commands;
     const bool publish = header.kind == CommandKind::kPublish;
-    if (disk_low_ && (publish || header.kind == CommandKind::kQueueSend)) {
-        ++counts_.refused_disk;
+    if (view_.disk_low && (publish || header.kind == CommandKind::kQueueSend)) {
+        ++counters_.refused_disk;
         scratch_.clear();
         encode_refused(header.stream, header.seq, ResultCode::kQuotaExceeded, scratch_);
-        append_frame(scratch_, replica_->open_entry(now()));
+        append_frame(scratch_, replica_.open_entry(now()));
         return;
     }
-    std::string& entry = replica_->open_entry(now());
+    std::string& entry = replica_.open_entry(now());
     if (!publish) {
         append_frame(command, entry);
         return;
     }
-    ++counts_.publishes;
+    ++counters_.publishes;
     Publish fields;
     outputs_.clear();
     std::uint64_t version = 0;
-    if (decode(in, fields) && router_.interested(fields.topic)) {
-        version = router_.route(fields, now(), outputs_);
+    if (decode(in, fields) && view_.router.interested(fields.topic)) {
+        version = view_.router.route(fields, now(), outputs_);
     }
     scratch_.clear();
     append_routed_publish(command, outputs_, version, scratch_);
     append_frame(scratch_, entry);
 }
 
-void Node::Core::take_unlogged(FromGateway& batch) {
-    if (batch.unlogged.empty()) {
+void Group::take_unlogged(wire::Commands& commands) {
+    if (commands.unlogged.empty()) {
         return;
     }
-    const auto found = links_.find(batch.link);
-    if (!serving_) {
-        std::uint64_t messages = 0;
-        ByteReader in(batch.unlogged);
-        std::string_view command;
-        while (next_frame(in, command)) {
-            ++messages;
-        }
-        counts_.unlogged_dropped += messages;
-        if (found != links_.end()) {
-            found->second->deliver(UnloggedDropped{batch.unlogged.size(), messages});
-        }
-        batch.unlogged.clear();
-        return;
-    }
-    ByteReader in(batch.unlogged);
+    ByteReader in(commands.unlogged);
     std::string_view command;
     while (next_frame(in, command)) {
-        ++counts_.unlogged;
-        ByteReader fields(command);
-        CommandHeader header;
-        Publish publish;
-        if (!decode_header(fields, header) || !decode(fields, publish)) {
-            continue;
-        }
-        outputs_.clear();
-        if (router_.interested(publish.topic)) {
-            publish.rule_version = router_.route(publish, now(), outputs_);
-        }
-        if (outputs_.empty() && !publish.retain) {
-            continue;
-        }
-        if (disk_low_) {
-            ++counts_.refused_disk;
-            continue;
-        }
-        // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.
-        publish.outputs = outputs_;
-        publish.outputs_only = true;
-        publish.epoch = 0;
-        publish.username = {};
-        publish.peer_host = {};
-        scratch_.clear();
-        encode(CommandHeader{}, publish, scratch_);
-        append_frame(scratch_, replica_->open_entry(now()));
+        ++counters_.unlogged;
+        route_unlogged(command);
     }
-    apply_thread_.publish_unlogged(kSet, batch.stream,
-                                   SharedBytes::take(std::move(batch.unlogged)));
+    view_.ports.apply(id(),
+                      replica::ApplyUnlogged{commands.stream,
+                                             SharedBytes::take(std::move(commands.unlogged))});
 }
 
-void Node::Core::append_own(std::string_view command) {
-    if (!serving_) {
-        own_backlog_.emplace_back(command);
+// What is retained or owed to a queue or sink is logged; subscribers do not wait for that.
+void Group::route_unlogged(std::string_view command) {
+    ByteReader fields(command);
+    CommandHeader header;
+    Publish publish;
+    if (!decode_header(fields, header) || !decode(fields, publish)) {
         return;
     }
-    append_frame(command, replica_->open_entry(now()));
-    loop_.again();
+    outputs_.clear();
+    if (view_.router.interested(publish.topic)) {
+        publish.rule_version = view_.router.route(publish, now(), outputs_);
+    }
+    if (outputs_.empty() && !publish.retain) {
+        return;
+    }
+    if (view_.disk_low) {
+        ++counters_.refused_disk;
+        return;
+    }
+    publish.outputs = outputs_;
+    publish.outputs_only = true;
+    publish.epoch = 0;
+    publish.username = {};
+    publish.peer_host = {};
+    scratch_.clear();
+    encode(CommandHeader{}, publish, scratch_);
+    append_frame(scratch_, replica_.open_entry(now()));
 }
 
-void Node::Core::propose_step() {
+// --- the leader's own --------------------------------------------------------------------------
+
+void Group::propose(std::string_view command) {
+    if (serving_) {
+        append_frame(command, replica_.open_entry(now()));
+    }
+}
+
+void Group::propose_step() {
     if (!serving_ || step_under_way_) {
         return;
     }
     step_under_way_ = true;
     step_at_ = 0;
-    const std::uint64_t seq = next_leader_seq_++;
+    const std::uint64_t seq = next_seq_++;
     scratch_.clear();
     encode_step(seq, scratch_);
-    append_own(scratch_);
-    leader_waiting_[seq] = [this](const CommandResult&) { step_under_way_ = false; };
+    waiting_[seq] = [this](const CommandResult&) { step_under_way_ = false; };
+    propose(scratch_);
 }
 
-void Node::Core::propose_self(const state::SelfItem& item) {
+void Group::propose_self(const state::SelfItem& item) {
     Publish publish;
     publish.client_id = item.client_id;
     publish.topic = item.topic;
@@ -207,26 +194,39 @@ void Node::Core::propose_self(const state::SelfItem& item) {
     outputs_.clear();
     SelfPublish command;
     command.n = item.n;
-    if (router_.interested(item.topic)) {
-        command.rule_version = router_.route(publish, now(), outputs_);
+    if (view_.router.interested(item.topic)) {
+        command.rule_version = view_.router.route(publish, now(), outputs_);
     }
     command.outputs = outputs_;
     scratch_.clear();
     encode(CommandHeader{}, command, scratch_);
-    append_own(scratch_);
+    propose(scratch_);
 }
 
-void Node::Core::propose_limits() {
-    if (applied_limits_ == options_.limits) {
+void Group::declare_dead(StreamId stream) {
+    if (!serving_) {
+        return;
+    }
+    ++counters_.gateways_down;
+    scratch_.clear();
+    encode_gateway_down(stream, scratch_);
+    propose(scratch_);
+}
+
+void Group::propose_limits() {
+    if (applied_limits_ == view_.limits) {
         return;
     }
     scratch_.clear();
-    encode(CommandHeader{}, options_.limits, scratch_);
-    append_own(scratch_);
+    encode(CommandHeader{}, view_.limits, scratch_);
+    propose(scratch_);
 }
 
-void Node::Core::propose_queues() {
-    for (const QueueDeclaration& queue : queues_) {
+void Group::propose_queues() {
+    if (!serving_) {
+        return;
+    }
+    for (const QueueDeclaration& queue : view_.queues) {
         QueueDeclare command;
         command.queue = queue.name;
         command.messages_max = queue.messages_max;
@@ -237,7 +237,7 @@ void Node::Core::propose_queues() {
         command.dead_letter = queue.dead_letter;
         scratch_.clear();
         encode(CommandHeader{}, command, scratch_);
-        append_own(scratch_);
+        propose(scratch_);
     }
 }
 

@@ -1,6 +1,5 @@
 // A node of the core: the write-ahead log, the store, the replicas of the sets it holds, and the
-// links of its gateway loops to them. Today a node holds one set with one voter, through the code
-// paths of three: raft, log, apply, numbered streams.
+// streams of its gateway loops to every set, here or on other nodes.
 //
 // Threads: open() on the caller's; then a core loop (raft, routing, proposing), an apply thread
 // (the state machines; may wait for RocksDB) and the log's writer are its own. Public functions say
@@ -15,6 +14,7 @@
 
 #include <absl/functional/any_invocable.h>
 
+#include "cluster/node/queue_declaration.h"
 #include "core/base/result.h"
 #include "core/base/time.h"
 #include "core/io/loop.h"
@@ -28,18 +28,20 @@
 
 namespace causeway::node {
 
-struct QueueDeclaration {
+// One node of the cluster, as every node's configuration names it.
+struct Member {
+    NodeId id;  // from 1
     std::string name;
-    std::uint64_t messages_max = 0;  // 0: the set's default
-    std::uint64_t bytes_max = 0;
-    std::uint32_t visibility_timeout_s = 30;
-    std::uint32_t retention_s = 0;
-    std::uint32_t receive_count_max = 0;
-    std::string dead_letter;
+    std::string host;
+    std::uint16_t port = 0;
 };
 
 struct NodeOptions {
     std::string data_dir;
+    NodeId self{1};
+    // All nodes, this one too, the same list everywhere; empty: this node alone.
+    std::vector<Member> members;
+    std::uint32_t sets = 1;  // fixed for the life of the cluster
     std::uint64_t random = 1;  // for a new node's identity and the election timeouts
     wal::LogOptions log;
     wal::WriterOptions writer;
@@ -62,17 +64,25 @@ struct NodeOptions {
 // process.
 using Fatal = std::function<void(const std::string& line)>;
 
-struct NodeStatus {
-    bool serving = false;
-    bool disk_low = false;
+struct SetStatus {
+    GroupId set;
+    bool serving = false;  // led here
+    NodeId leader;         // 0: not known
     std::uint64_t term = 0;
     std::uint64_t commit_index = 0;
     std::uint64_t applied_index = 0;
     std::uint64_t compacted_index = 0;
+    std::uint64_t last_index = 0;
+};
+
+struct NodeStatus {
+    bool serving = false;  // every set has a leader
+    bool disk_low = false;
+    std::vector<SetStatus> sets;
+    std::uint64_t gateways_down = 0;
     std::uint64_t commands = 0;
     std::uint64_t publishes = 0;
     std::uint64_t unlogged = 0;
-    std::uint64_t unlogged_dropped = 0;
     std::uint64_t refused_disk = 0;
     wal::WriterStatus log;
     state::Statistics state;
@@ -97,7 +107,8 @@ public:
     std::unique_ptr<Submitter> link(io::Loop& loop, SubmitterEvents& events);
 
     // The sink loop's way in; same rules.
-    std::unique_ptr<Outbox> outbox(io::Loop& loop);
+    std::unique_ptr<Outbox> outbox(io::Loop& loop, GroupId set);
+    [[nodiscard]] const std::vector<GroupId>& sets() const;
 
     // Effect: the queues exist with these limits once the set serves; repeated whenever the rule
     // set changes. Any thread.
@@ -114,9 +125,9 @@ public:
     [[nodiscard]] std::uint64_t id() const;
 
 private:
-    class Core;
-    explicit Node(std::unique_ptr<Core> core);
-    std::unique_ptr<Core> core_;
+    class Runtime;
+    explicit Node(std::unique_ptr<Runtime> runtime);
+    std::unique_ptr<Runtime> runtime_;
 };
 
 }  // namespace causeway::node

@@ -132,17 +132,23 @@ void Replica::on_applied(Index index) {
 
 void Replica::update_role() {
     const bool serving = raft_.takes_commands();
-    if (serving == serving_) {
+    const bool again = serving && serving_ && raft_.term() != serving_term_;
+    if (serving == serving_ && !again) {
         return;
     }
-    serving_ = serving;
-    if (!serving) {
+    if (serving_) {
         // What was not proposed is sent again by its streams to the next leader.
+        serving_ = false;
         entry_.clear();
         closed_.clear();
         stamp_base_ = 0;
+        ports_.on_role(options_.group, false);
     }
-    ports_.on_role(options_.group, serving);
+    if (serving) {
+        serving_ = true;
+        serving_term_ = raft_.term();
+        ports_.on_role(options_.group, true);
+    }
 }
 
 std::optional<wal::Batch> Replica::compact(Index upto) {

@@ -73,6 +73,13 @@ public:
     // Effect: forgets entries up to `upto`, durably applied. Returns what the log must record.
     std::optional<wal::Batch> compact(Index upto);
 
+    // Who leads as far as this replica knows; 0: nobody.
+    [[nodiscard]] NodeId leader() const { return raft_.soft_state().leader; }
+    [[nodiscard]] Term term() const { return raft_.term(); }
+    void report_disconnected(NodeId peer) { raft_.report_disconnected(peer); }
+    void hold_elections(bool held) { raft_.hold_elections(held); }
+    bool transfer_leadership(NodeId to) { return raft_.transfer_leadership(to); }
+
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
     [[nodiscard]] Index applied() const { return applied_; }
     // Effect: the set time to stamp into an entry. Starts at the wall clock, or where the set's
@@ -106,6 +113,7 @@ private:
     };
     std::vector<Held> held_;  // messages that wait for an fsync, in order of seq
     bool serving_ = false;
+    Term serving_term_;
 };
 
 // The hard state as the write-ahead log keeps it.

@@ -40,6 +40,8 @@ struct Counters {
     std::uint64_t publishes_refused = 0;
     std::uint64_t retained_evicted = 0;  // a forced output met a full table of retained messages
 
+    // Sums up what several sets counted.
+    Counters& operator+=(const Counters& other);
     friend bool operator==(const Counters&, const Counters&) = default;
 };
 

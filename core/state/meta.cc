@@ -18,6 +18,13 @@ constexpr std::uint64_t Counters::*kCounters[] = {
 
 }  // namespace
 
+Counters& Counters::operator+=(const Counters& other) {
+    for (const auto counter : kCounters) {
+        this->*counter += other.*counter;
+    }
+    return *this;
+}
+
 void encode(const Meta& meta, std::string& out) {
     ByteWriter writer(out);
     writer.u8(kMetaVersion);

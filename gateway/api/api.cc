@@ -12,6 +12,17 @@
 namespace causeway::api {
 namespace {
 
+Json sets_of(const node::NodeStatus& status) {
+    Json sets = Json::array();
+    for (const node::SetStatus& set : status.sets) {
+        sets.push_back(Json{{"set", set.set.value()},
+                            {"leader", set.leader.value()},
+                            {"term", set.term},
+                            {"applied_index", set.applied_index}});
+    }
+    return sets;
+}
+
 constexpr std::uint32_t kReceiveMax = 256;
 constexpr std::uint32_t kWaitMaxS = 30;
 constexpr std::uint32_t kVisibilityMaxS = 43'200;
@@ -137,7 +148,7 @@ void Api::handle_queue(const std::string& queue, std::string_view action, io::Ht
         responder.respond(error(405, "use POST"));
         return;
     }
-    if (!accepts(responder)) {
+    if (!accepts(queue, responder)) {
         return;
     }
     if (action == "messages") {
@@ -149,8 +160,9 @@ void Api::handle_queue(const std::string& queue, std::string_view action, io::Ht
     }
 }
 
-bool Api::accepts(io::HttpResponder& responder) {
-    if (submitter_->available() && submitter_->has_room()) {
+bool Api::accepts(const std::string& queue, io::HttpResponder& responder) {
+    const GroupId set = submitter_->home(queue);
+    if (submitter_->available(set) && submitter_->has_room(set)) {
         return true;
     }
     io::HttpResponse busy = error(503, "the core has no leader or no room: try again");
@@ -327,7 +339,7 @@ void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view det
         pending_.erase(id);
         return;
     }
-    if (pending.woken && submitter_->has_room()) {
+    if (pending.woken && has_room(pending)) {
         submit_receive(id);
         return;
     }
@@ -351,7 +363,7 @@ void Api::wake(const std::vector<std::string>& queues) {
     }
     std::sort(woken.begin(), woken.end());  // who came first is served first
     for (const std::uint64_t id : woken) {
-        if (submitter_->has_room()) {
+        if (has_room(pending_.at(id))) {
             submit_receive(id);
         } else {
             pending_.at(id).retry_at = loop_.now_ms() + kLookAgainMs;
@@ -392,18 +404,22 @@ void Api::on_poll_timer() {
         if (pending.wait_until <= now || pending.responder.gone()) {
             pending.responder.respond(ok(Json{{"messages", Json::array()}}));
             pending_.erase(id);
-        } else if (submitter_->has_room()) {
+        } else if (has_room(pending)) {
             submit_receive(id);
         }
     }
     arm_poll_timer();
 }
 
-void Api::on_stream_lost() {
-    for (auto& [id, pending] : pending_) {
-        pending.responder.respond(error(503, "the outcome is not known: the core was lost"));
+bool Api::has_room(const Pending& pending) const {
+    return submitter_->has_room(submitter_->home(pending.queue));
+}
+
+void Api::on_result_lost(const CommandTag& tag) {
+    if (auto lost = pending_.extract(tag.token)) {
+        lost.mapped().responder.respond(
+            error(503, "the outcome is not known: the core was lost"));
     }
-    pending_.clear();
 }
 
 void Api::list_queues(io::HttpResponder responder) {
@@ -436,12 +452,12 @@ void Api::health(io::HttpResponder responder) {
             }
             // The set serves, and every loop, this one too, has its stream to it.
             const bool serving =
-                status.serving && shards.unavailable == 0 && submitter_->available();
+                status.serving && shards.unavailable == 0 && submitter_->all_available();
             const bool healthy = serving && !status.disk_low;
             responder.respond(ok(Json{{"status", healthy ? "ok" : "degraded"},
                                       {"serving", serving},
                                       {"disk_low", status.disk_low},
-                                      {"applied_index", status.applied_index}},
+                                      {"sets", sets_of(status)}},
                                  healthy ? 200 : 503));
         });
     });

@@ -43,10 +43,10 @@ public:
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
-    void on_outputs(StreamOutputs&) override {}
+    void on_result_lost(const CommandTag& tag) override;
+    void on_outputs(const StreamOutputs&) override {}
     void on_room() override {}
-    void on_stream_lost() override;
-    void on_available(bool) override {}
+    void on_home_lost(GroupId) override {}
 
 private:
     enum class Kind : std::uint8_t { kSend, kReceive, kAck };
@@ -78,7 +78,8 @@ private:
     void health(io::HttpResponder responder);
     void metrics(io::HttpResponder responder);
 
-    bool accepts(io::HttpResponder& responder);
+    bool accepts(const std::string& queue, io::HttpResponder& responder);
+    [[nodiscard]] bool has_room(const Pending& pending) const;
     std::uint64_t add(Pending pending);
     template <typename Command>
     void submit(std::uint64_t id, const Command& command, const std::string& queue);

@@ -101,17 +101,37 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
 }
 
 void add_core(const node::NodeStatus& node, Families& out) {
-    out.gauge("causeway_core_serving", "1: the set takes commands", node.serving ? 1 : 0);
+    out.gauge("causeway_core_serving", "1: every set has a leader", node.serving ? 1 : 0);
     out.gauge("causeway_core_disk_low", "1: publishes are refused for lack of space",
               node.disk_low ? 1 : 0);
-    out.gauge("causeway_core_term", "Raft term", node.term);
-    out.gauge("causeway_core_commit_index", "Raft commit index", node.commit_index);
-    out.gauge("causeway_core_applied_index", "Last applied entry", node.applied_index);
-    out.gauge("causeway_core_compacted_index", "Log compacted up to", node.compacted_index);
+    std::vector<std::string> names;
+    names.reserve(node.sets.size());
+    for (const node::SetStatus& set : node.sets) {
+        names.push_back(std::to_string(set.set.value()));
+    }
+    const auto per_set = [&](const char* name, const char* help, auto value) {
+        std::vector<Sample> samples;
+        for (std::size_t i = 0; i < node.sets.size(); ++i) {
+            samples.push_back(Sample{names[i], value(node.sets[i])});
+        }
+        out.add(MetricType::Gauge, name, help, "set", samples);
+    };
+    using Set = node::SetStatus;
+    per_set("causeway_core_leading", "1: this node leads the set",
+            [](const Set& set) { return std::uint64_t{set.serving ? 1U : 0U}; });
+    per_set("causeway_core_leader", "Number of the node that leads the set; 0: not known",
+            [](const Set& set) { return set.leader.value(); });
+    per_set("causeway_core_term", "Raft term", [](const Set& set) { return set.term; });
+    per_set("causeway_core_commit_index", "Raft commit index",
+            [](const Set& set) { return set.commit_index; });
+    per_set("causeway_core_applied_index", "Last applied entry",
+            [](const Set& set) { return set.applied_index; });
+    per_set("causeway_core_compacted_index", "Log compacted up to",
+            [](const Set& set) { return set.compacted_index; });
+    out.counter("causeway_core_gateways_down_total", "Gateway streams declared dead",
+                node.gateways_down);
     out.counter("causeway_core_commands_total", "Commands taken", node.commands);
     out.counter("causeway_core_unlogged_total", "QoS 0 publishes taken", node.unlogged);
-    out.counter("causeway_core_unlogged_dropped_total", "QoS 0 publishes dropped",
-                node.unlogged_dropped);
     out.counter("causeway_core_refused_disk_total", "Commands refused for lack of space",
                 node.refused_disk);
     out.counter("causeway_wal_syncs_total", "Batches made durable", node.log.log.batches);

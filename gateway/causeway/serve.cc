@@ -32,7 +32,6 @@ constexpr int kExitStart = 2;
 constexpr int kExitDisk = 3;
 constexpr std::uint64_t kGraceMs = 2'000;
 constexpr std::uint64_t kRulesPollMs = 1'000;
-constexpr GroupId kSet{1};
 
 std::uint64_t random_number() {
     std::uint64_t number = 0;
@@ -82,8 +81,8 @@ private:
 #endif
     std::unique_ptr<node::Node> node_;
     std::unique_ptr<net::Gateway> gateway_;
-    std::unique_ptr<Outbox> outbox_;
-    std::unique_ptr<rules::Runner> runner_;
+    std::vector<std::unique_ptr<Outbox>> outboxes_;  // one a set, with its runner
+    std::vector<std::unique_ptr<rules::Runner>> runners_;
     std::thread sink_thread_;
     std::unique_ptr<api::Api> api_;
     io::Timer rules_timer_;
@@ -158,11 +157,14 @@ Result<> Hub::open_node() {
         return tl::unexpected(node.error());
     }
     node_ = std::move(*node);
-    outbox_ = node_->outbox(sinks_);
-    rules::RunnerOptions runner;
-    runner.set = kSet;
-    runner.seed = seed_;
-    runner_ = std::make_unique<rules::Runner>(sinks_, *outbox_, rules::http_sinks(sinks_), runner);
+    for (const GroupId set : node_->sets()) {
+        rules::RunnerOptions runner;
+        runner.set = set;
+        runner.seed = seed_;
+        outboxes_.push_back(node_->outbox(sinks_, set));
+        runners_.push_back(std::make_unique<rules::Runner>(sinks_, *outboxes_.back(),
+                                                           rules::http_sinks(sinks_), runner));
+    }
     return {};
 }
 
@@ -239,7 +241,11 @@ void Hub::activate(std::shared_ptr<const rules::RuleSet> set) {
     node_->declare_queues(std::move(queues));
     // Sinks first: a delivery the new rules owe finds its sink.
     sinks_.post([this, set] {
-        for (const rules::SinkProblem& problem : runner_->apply(set->sinks())) {
+        std::vector<rules::SinkProblem> problems;
+        for (const auto& runner : runners_) {
+            problems = runner->apply(set->sinks());  // the same for each
+        }
+        for (const rules::SinkProblem& problem : problems) {
             spdlog::error("sink {}: {}", problem.sink, problem.message);
         }
     });
@@ -354,15 +360,15 @@ void Hub::run() {
 void Hub::stop() {
     signals_.reset();
     gateway_->shut_down(kGraceMs);
-    sinks_.post([this] { runner_.reset(); });
+    sinks_.post([this] { runners_.clear(); });
     sinks_.stop();
     sink_thread_.join();
     node_->stop();
     gateway_->stop();
     api_.reset();
     gateway_.reset();
-    outbox_.reset();
-    runner_.reset();
+    runners_.clear();
+    outboxes_.clear();
     node_.reset();
     spdlog::info("stopped");
 }

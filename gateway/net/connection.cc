@@ -86,7 +86,7 @@ std::size_t Connection::take_packets(std::string_view bytes) {
     std::size_t taken = 0;
     wanted_ = 0;
     while (open() && taken < bytes.size()) {
-        if (!session_.takes_packets() || !shard_.submitter_->has_room()) {
+        if (paused_ || !shard_.may_read(*this)) {
             shard_.pause(*this);
             return taken;
         }
@@ -102,11 +102,18 @@ std::size_t Connection::take_packets(std::string_view bytes) {
         }
         const auto& decoded = std::get<mqtt::Decoded>(result);
         taken += decoded.consumed;
-        session_.on_packet(decoded.packet, shard_.loop_.now_ms(), shard_.submitter_->available(),
+        session_.on_packet(decoded.packet, shard_.loop_.now_ms(), available(decoded.packet),
                            shard_.effects_);
         shard_.perform(*this);
     }
     return taken;
+}
+
+// Only CONNECT asks, and only it names the client.
+bool Connection::available(const mqtt::Packet& packet) const {
+    const auto* connect = std::get_if<mqtt::Connect>(&packet);
+    return connect == nullptr ||
+           shard_.submitter_->available(shard_.submitter_->home(connect->client_id));
 }
 
 void Connection::on_writable(io::TcpStream&) {}

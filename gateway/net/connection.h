@@ -43,6 +43,7 @@ private:
     // Takes packets off the front of `bytes` while they may be taken; returns how many bytes.
     std::size_t take_packets(std::string_view bytes);
     void keep(std::string_view bytes);
+    [[nodiscard]] bool available(const mqtt::Packet& packet) const;
 
     Shard& shard_;
     std::uint64_t nonce_;

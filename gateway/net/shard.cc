@@ -98,14 +98,15 @@ void Shard::perform(Connection& connection) {
     const CommandTag tag{static_cast<std::uint32_t>(connection.nonce() >> 32),
                          static_cast<std::uint32_t>(connection.nonce()), 0};
     const std::string_view commands = effects.commands;
+    bool full = false;  // some set this connection needs
     for (const auto& submission : effects.submissions) {
         CommandTag own = tag;
         own.token = submission.token;
-        submitter_->submit(submission.topic.empty() ? session.client_id() : submission.topic,
-                           commands.substr(submission.begin, submission.size), own);
+        full |= !submitter_->submit(submission.topic.empty() ? session.client_id() : submission.topic,
+                                    commands.substr(submission.begin, submission.size), own);
     }
     if (effects.has_unlogged) {
-        submitter_->submit_unlogged(effects.unlogged.topic, effects.unlogged);
+        full |= !submitter_->submit_unlogged(effects.unlogged.topic, effects.unlogged);
     }
     for (const auto& acknowledged : effects.acknowledged) {
         submitter_->acknowledge(session.client_id(), acknowledged.range, acknowledged.urgent);
@@ -132,6 +133,8 @@ void Shard::perform(Connection& connection) {
     effects.clear();
     if (end != session::End::kNone) {
         connection.close(end);
+    } else if (full && connection.open()) {
+        pause(connection);
     }
 }
 
@@ -156,6 +159,20 @@ void Shard::pause(Connection& connection) {
     paused_.push_back(connection.nonce());
 }
 
+GroupId Shard::home_of(const Connection& connection) const {
+    return submitter_->home(connection.session_.client_id());
+}
+
+bool Shard::may_read(Connection& connection) const {
+    return connection.session().takes_packets() && submitter_->has_room(home_of(connection));
+}
+
+void Shard::release_if_done(Connection& connection) {
+    if (connection.session().finished() && !connection.open()) {
+        release(connection);
+    }
+}
+
 void Shard::on_room() {
     for (const std::uint64_t nonce : std::exchange(paused_, {})) {
         Connection* connection = find(nonce);
@@ -166,7 +183,7 @@ void Shard::on_room() {
         if (!connection->open()) {
             continue;
         }
-        if (!connection->session().takes_packets() || !submitter_->has_room()) {
+        if (!may_read(*connection)) {
             pause(*connection);
             continue;
         }
@@ -187,7 +204,7 @@ void Shard::on_result(const CommandTag& tag, ResultCode code, std::string_view d
         release(*connection);
         return;
     }
-    if (waited && connection->open() && connection->paused_ && submitter_->has_room()) {
+    if (waited && connection->open() && connection->paused_ && may_read(*connection)) {
         connection->paused_ = false;
         std::erase(paused_, connection->nonce());
         connection->stream().resume_reading();
@@ -196,14 +213,20 @@ void Shard::on_result(const CommandTag& tag, ResultCode code, std::string_view d
     check_shut_down();
 }
 
-void Shard::on_outputs(StreamOutputs& outputs) {
+void Shard::on_result_lost(const CommandTag& tag) {
+    if (Connection* connection = find(nonce_of(tag.slot, tag.generation))) {
+        connection->session().on_result_lost(effects_);
+        perform(*connection);
+        release_if_done(*connection);
+    }
+}
+
+void Shard::on_outputs(const StreamOutputs& outputs) {
     for (const Takeover& takeover : outputs.takeovers) {
         if (Connection* connection = find(takeover.nonce)) {
             connection->session().on_takeover(takeover.epoch, effects_);
             perform(*connection);
-            if (connection->session().finished() && !connection->open()) {
-                release(*connection);
-            }
+            release_if_done(*connection);
         }
     }
     for (const Delivery& delivery : outputs.deliveries) {
@@ -220,25 +243,19 @@ void Shard::on_outputs(StreamOutputs& outputs) {
             session.on_delivery(delivery, outputs.messages[delivery.message], arrival, effects_);
         }
         perform(*connection);
-        if (session.finished() && !connection->open()) {
-            release(*connection);
-        }
+        release_if_done(*connection);
     }
 }
 
-void Shard::on_stream_lost() {
+void Shard::on_home_lost(GroupId home) {
     for (Slot& slot : slots_) {
-        if (slot.connection) {
+        if (slot.connection && home_of(*slot.connection) == home) {
             slot.connection->session().on_stream_lost(effects_);
             perform(*slot.connection);
-            if (slot.connection->session().finished() && !slot.connection->open()) {
-                release(*slot.connection);
-            }
+            release_if_done(*slot.connection);
         }
     }
 }
-
-void Shard::on_available(bool) {}
 
 void Shard::on_timer(std::uint64_t nonce) {
     Connection* connection = find(nonce);
@@ -299,7 +316,7 @@ void Shard::check_shut_down() {
 
 ShardStatus Shard::status() const {
     ShardStatus status = status_;
-    status.unavailable = submitter_->available() ? 0 : 1;
+    status.unavailable = submitter_->all_available() ? 0 : 1;
     for (const Slot& slot : slots_) {
         status.online += slot.connection && slot.connection->session().online() ? 1 : 0;
     }

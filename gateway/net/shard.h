@@ -44,7 +44,7 @@ struct ShardStatus {
     std::uint64_t refused_full = 0;
     std::uint64_t tls_failed = 0;
     std::uint64_t bytes_in = 0;
-    std::uint64_t unavailable = 0;  // 1: this loop has no stream to the core yet
+    std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
     std::uint64_t paused = 0;  // how often reading stopped because the core did not keep up
 };
 
@@ -72,10 +72,10 @@ public:
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
-    void on_outputs(StreamOutputs& outputs) override;
+    void on_result_lost(const CommandTag& tag) override;
+    void on_outputs(const StreamOutputs& outputs) override;
     void on_room() override;
-    void on_stream_lost() override;
-    void on_available(bool available) override;
+    void on_home_lost(GroupId home) override;
 
 private:
     friend class Connection;
@@ -87,6 +87,10 @@ private:
     void accept(io::StreamPtr stream, const ListenerOptions& options);
     Connection* find(std::uint64_t nonce);
     void perform(Connection& connection);
+    // The set of its session may take more, and a CONNECT is not under way.
+    [[nodiscard]] bool may_read(Connection& connection) const;
+    [[nodiscard]] GroupId home_of(const Connection& connection) const;
+    void release_if_done(Connection& connection);
     void release(Connection& connection);
     void pause(Connection& connection);
     void on_timer(std::uint64_t nonce);

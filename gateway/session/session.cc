@@ -187,6 +187,11 @@ void Session::on_stream_lost(Effects& out) {
     }
 }
 
+void Session::on_result_lost(Effects& out) {
+    results_due_ -= results_due_ == 0 ? 0 : 1;
+    fail(ReasonCode::kUseAnotherServer, "the core lost track of a command", out);
+}
+
 void Session::on_closed(Effects& out) {
     if (phase_ == Phase::kOnline) {
         submit_close(CloseReason::kLost, std::nullopt, out);

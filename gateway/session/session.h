@@ -67,6 +67,9 @@ public:
     void on_shutdown(mqtt::ReasonCode code, Effects& out);
     // The core lost this loop's stream: what was submitted has no result.
     void on_stream_lost(Effects& out);
+    // The result of one submission will never be known: nothing of it may be answered, so the
+    // connection ends; the session at home goes on.
+    void on_result_lost(Effects& out);
 
     // --- for the driver ------------------------------------------------------------------------
 

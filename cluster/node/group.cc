@@ -1,0 +1,103 @@
+#include "cluster/node/group.h"
+
+#include <utility>
+
+namespace causeway::node {
+
+Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
+             const raft::LogReader& reader, NodeView& view, const state::Machine& machine)
+    : options_(options),
+      view_(view),
+      replica_(options, start, reader, *this),
+      applied_limits_(machine.limits()) {
+    replica_.observe_time(machine.time());
+}
+
+LeaderIs Group::leader() const {
+    if (serving_) {
+        return LeaderIs{id(), view_.self, replica_.term()};
+    }
+    return LeaderIs{id(), NodeId{}, replica_.term()};
+}
+
+SetMs Group::now() { return replica_.stamp(view_.clock.mono_ms(), view_.clock.wall_ms()); }
+
+void Group::tick(MonoMs) {
+    replica_.tick();
+    if (serving_ && step_at_ != 0 && step_at_ <= now()) {
+        propose_step();
+    }
+}
+
+// --- ReplicaPorts ------------------------------------------------------------------------------
+
+void Group::append(GroupId group, std::uint64_t seq, wal::Batch batch) {
+    view_.ports.append(group, seq, std::move(batch));
+}
+
+void Group::apply(GroupId group, std::vector<raft::Entry> entries) {
+    view_.ports.apply(group, replica::ApplyEntries{std::move(entries)});
+}
+
+void Group::send(GroupId group, const raft::Message& message) {
+    view_.ports.send(message.to, wire::RaftFrame{group, message});
+}
+
+void Group::on_role(GroupId group, bool serving) {
+    serving_ = serving;
+    serving_since_ = view_.clock.mono_ms();
+    attached_.clear();
+    waiting_.clear();
+    step_under_way_ = false;
+    step_at_ = 0;
+    view_.ports.apply(group, replica::Serve{serving});
+    view_.ports.role_changed(group, serving);
+    if (serving) {
+        // Numbers no other leader uses: what it proposed may still come to be applied here.
+        next_seq_ = (replica_.term().value() << 32U) + 1;
+        propose_limits();
+        propose_queues();
+    }
+}
+
+// --- apply -------------------------------------------------------------------------------------
+
+void Group::on_applied(replica::Applied& applied) {
+    applied_limits_ = applied.limits;
+    replica_.observe_time(applied.time);
+    replica_.on_applied(applied.index);
+    for (const CommandResult& result : applied.leader) {
+        if (auto found = waiting_.extract(result.seq)) {
+            found.mapped()(result);
+        }
+    }
+    if (!serving_) {
+        return;
+    }
+    for (const state::SelfItem& item : applied.self_items) {
+        propose_self(item);
+    }
+    if (!applied.ready_queues.empty()) {
+        view_.ports.queues_ready(std::move(applied.ready_queues));
+    }
+    if (!applied.ready_sinks.empty()) {
+        view_.ports.sinks_ready(id(), std::move(applied.ready_sinks));
+    }
+    step_at_ = applied.next_timer;
+    if (applied.has_work) {
+        propose_step();
+    }
+}
+
+bool Group::idle() const {
+    const raft::Status status = replica_.status();
+    return !serving_ || (!replica_.has_waiting() && status.applied == status.last);
+}
+
+void Group::beat() {
+    if (serving_) {
+        view_.ports.apply(id(), replica::Beat{});
+    }
+}
+
+}  // namespace causeway::node

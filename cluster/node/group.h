@@ -1,0 +1,123 @@
+// One set on this node: its replica, and, while it leads, everything a leader does: it takes the
+// commands of the gateways' streams, routes publishes through the rules, refuses what the disk has no
+// room for, proposes the steps that let time pass, and declares silent gateways dead.
+//
+// group.cc the replica and who leads · commands.cc what becomes of commands. Deterministic; core
+// loop only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/functional/any_invocable.h>
+
+#include "cluster/node/ports.h"
+#include "cluster/node/queue_declaration.h"
+#include "core/message/router.h"
+#include "core/replica/replica.h"
+
+namespace causeway::node {
+
+// What all groups of a node share. Belongs to Core, which keeps it true.
+struct NodeView {
+    Clock& clock;
+    Router& router;
+    Ports& ports;
+    NodeId self;
+    bool disk_low = false;
+    StateLimits limits;
+    std::vector<QueueDeclaration> queues;
+};
+
+// Who speaks: a gateway loop, of the node whose random number and boot these are.
+struct Speaker {
+    NodeId node;
+    std::uint64_t uuid = 0;
+    std::uint64_t boot = 0;
+};
+
+struct GroupCounters {
+    std::uint64_t commands = 0;
+    std::uint64_t publishes = 0;
+    std::uint64_t unlogged = 0;
+    std::uint64_t refused_disk = 0;
+    std::uint64_t detached_commands = 0;  // of an attachment that a newer one replaced
+    std::uint64_t gateways_down = 0;
+};
+
+class Group final : public replica::ReplicaPorts {
+public:
+    Group(const replica::ReplicaOptions& options, const raft::Start& start,
+          const raft::LogReader& reader, NodeView& view, const state::Machine& machine);
+
+    [[nodiscard]] GroupId id() const { return options_.group; }
+    replica::Replica& replica() { return replica_; }
+    [[nodiscard]] const replica::Replica& replica() const { return replica_; }
+    [[nodiscard]] bool serving() const { return serving_; }
+    [[nodiscard]] const GroupCounters& counters() const { return counters_; }
+    // Who leads as far as the replica knows: 0 nobody.
+    [[nodiscard]] LeaderIs leader() const;
+    [[nodiscard]] MonoMs serving_since() const { return serving_since_; }
+
+    void tick(MonoMs now);
+    void drain() { replica_.drain(); }
+    void on_applied(replica::Applied& applied);
+
+    // From gateway loops.
+    void take(const Speaker& from, const wire::OpenStream& open);
+    void take(const Speaker& from, const wire::AttachStream& attach);
+    void take(const Speaker& from, wire::Commands& commands);
+
+    // Effect: proposes a command of the node's own; dropped when this node does not lead.
+    void propose(std::string_view command);
+    void propose_queues();
+    void declare_dead(StreamId stream);
+    void beat();
+
+    // Nothing of the leader's waits to be committed or applied.
+    [[nodiscard]] bool idle() const;
+
+    // ReplicaPorts.
+    void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
+    void apply(GroupId group, std::vector<raft::Entry> entries) override;
+    void send(GroupId group, const raft::Message& message) override;
+    void on_role(GroupId group, bool serving) override;
+
+private:
+    using Done = absl::AnyInvocable<void(const CommandResult&)>;
+    struct Attached {
+        wire::Attachment attachment = 0;
+        StreamId stream = 0;
+    };
+    void refuse(const Speaker& from, wire::LoopId loop, wire::Attachment attachment);
+    void take_command(std::string_view command, StreamId stream);
+    void take_unlogged(wire::Commands& commands);
+    void route_unlogged(std::string_view command);
+    void propose_step();
+    void propose_self(const state::SelfItem& item);
+    void propose_limits();
+    [[nodiscard]] SetMs now();
+
+    replica::ReplicaOptions options_;
+    NodeView& view_;
+    replica::Replica replica_;
+    bool serving_ = false;
+    MonoMs serving_since_ = 0;
+    // The newest attachment of each gateway loop, by {node, loop}.
+    absl::flat_hash_map<std::pair<NodeId, wire::LoopId>, Attached> attached_;
+    absl::flat_hash_map<std::uint64_t, Done> waiting_;  // of the leader's own commands
+    std::uint64_t next_seq_ = 1;
+    bool step_under_way_ = false;
+    SetMs step_at_ = 0;  // 0: no timer
+    StateLimits applied_limits_;
+    GroupCounters counters_;
+    std::string scratch_;
+    std::string outputs_;
+};
+
+}  // namespace causeway::node

@@ -1,0 +1,139 @@
+// The inside of a node on threads: the core loop with its Core, the write-ahead log, the store, the
+// apply thread, and the mailboxes between them. Implements what Core and the applied sides ask for.
+//
+// All members belong to the core loop's thread unless they say otherwise.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cluster/node/core.h"
+#include "cluster/node/gateway_link.h"
+#include "cluster/node/identity.h"
+#include "cluster/node/node.h"
+#include "core/io/mailbox.h"
+#include "core/io/timer.h"
+#include "core/replica/apply_thread.h"
+#include "core/replica/wal_reader.h"
+#include "core/store/store.h"
+#include "core/wal/posix_disk.h"
+#include "core/wal/writer.h"
+
+namespace causeway::node {
+
+class Node::Runtime final : public Ports, public replica::SetSink {
+public:
+    Runtime(NodeOptions options, Clock& clock, Router& router, Fatal fatal);
+    ~Runtime() override;
+
+    Result<> open();
+    void stop();
+
+    // For Node.
+    std::unique_ptr<Submitter> make_link(io::Loop& loop, SubmitterEvents& events);
+    std::unique_ptr<Outbox> make_outbox(io::Loop& loop, GroupId set);
+    void declare_queues(std::vector<QueueDeclaration> queues);
+    void watch_queues(io::Loop& loop,
+                      absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
+    void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
+    [[nodiscard]] std::uint64_t id() const { return identity_.id; }
+    [[nodiscard]] const std::vector<GroupId>& sets() const { return sets_; }
+
+    // Ports, core loop.
+    void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
+    void apply(GroupId group, replica::Work work) override;
+    void list_streams(GroupId group) override;
+    void send(NodeId to, const wire::Frame& frame) override;
+    void tell_loop(wire::LoopId loop, ToLoop message) override;
+    void tell_loops(const ToLoop& message) override;
+    void queues_ready(std::vector<std::string> queues) override;
+    void sinks_ready(GroupId set, std::vector<std::string> sinks) override;
+    void role_changed(GroupId set, bool serving) override;
+
+    // SetSink, apply thread.
+    void on_applied(replica::Applied& applied) override;
+    void on_opened(GroupId group, const replica::Route& to, StreamId stream,
+                   Index index) override;
+    void on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) override;
+    void on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) override;
+    void on_news(GroupId group, const replica::Route& to, Index upto,
+                 std::shared_ptr<const StreamOutputs> outputs) override;
+
+private:
+    static constexpr std::size_t kLoopsMax = 256;
+
+    // What the store and the log keep of one set.
+    struct Held {
+        std::unique_ptr<state::Kv> kv;
+        std::unique_ptr<replica::WalReader> reader;
+        Index flush_target;
+    };
+    struct Appended {
+        GroupId group;
+        std::uint64_t seq = 0;
+    };
+
+    Result<> open_disk();
+    Result<> open_store();
+    Result<> open_log();
+    Result<> open_sets();
+    Result<> open_set(GroupId set);
+    void open_mailboxes();
+    void run();
+    void drop_loop_parts();
+    void on_maintenance();
+    void watch_disk();
+    void on_flushed(GroupId group, Index applied);
+    // From the apply thread to a loop of this node or of another.
+    void answer(const replica::Route& to, ToLoop message);
+    void read_outbox(GroupId set, std::string sink, std::uint64_t after, std::uint64_t bytes_max,
+                     absl::AnyInvocable<void(std::vector<OwedDelivery>, SetMs)> take);
+    using SinkReady = absl::AnyInvocable<void(const std::vector<std::string>&)>;
+    void watch_sinks(GroupId set, SinkReady ready);
+
+    NodeOptions options_;
+    Clock& clock_;
+    Fatal fatal_;
+    Router& router_;
+    Identity identity_;
+    std::vector<GroupId> sets_;
+
+    std::unique_ptr<wal::PosixDisk> posix_disk_;
+    wal::Disk* disk_ = nullptr;
+    std::unique_ptr<wal::Writer> writer_;
+    std::unique_ptr<store::Store> store_;
+    std::map<GroupId, Held> held_;
+    replica::ApplyThread apply_thread_;
+
+    io::Loop loop_;
+    std::thread thread_;
+    std::unique_ptr<Core> core_;
+    std::unique_ptr<io::Timer> tick_;
+    std::unique_ptr<io::Timer> maintenance_;
+    io::TurnHook hook_;
+    std::unique_ptr<io::Mailbox<FromLoop>> from_loops_;
+    std::unique_ptr<io::Mailbox<replica::Applied>> applied_;
+    std::unique_ptr<io::Mailbox<Appended>> appended_;
+
+    // Gateway loops by id; set once each, read by any thread.
+    std::array<std::atomic<GatewayLink*>, kLoopsMax> loops_{};
+    std::atomic<std::uint32_t> loops_made_{0};
+
+    bool flushing_ = false;
+    MonoMs flushed_at_ = 0;
+    std::uint64_t logged_bytes_ = 0;  // since the last flush
+
+    std::mutex watchers_mutex_;  // Guards the two; taken once per batch that has such news.
+    absl::AnyInvocable<void(std::vector<std::string>)> queue_watcher_;
+    std::map<GroupId, SinkReady> sink_watchers_;
+    std::atomic<bool> stopping_{false};
+    bool stopped_ = false;
+};
+
+}  // namespace causeway::node

@@ -1,0 +1,382 @@
+#include "cluster/node/streams.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace causeway::node {
+namespace {
+
+constexpr MonoMs kAckDelayMs = 20;
+// Commands of one frame; more go into the next.
+constexpr std::size_t kFrameBytes = 1U << 20;
+
+}  // namespace
+
+Streams::Streams(const StreamsOptions& options, SubmitterEvents& events, Send send, MonoMs now)
+    : options_(options), events_(events), send_(std::move(send)), now_(now) {
+    for (const GroupId set : options_.sets) {
+        Stream& stream = streams_[set];
+        stream.set = set;
+        stream.closed_at = now;
+        stream.heard_at = now;
+    }
+}
+
+Streams::Stream& Streams::stream_of(std::string_view key) {
+    const auto found = streams_.find(home(key));
+    CW_CHECK(found != streams_.end(), "the slot map names sets that exist");
+    return found->second;
+}
+
+// --- Submitter ---------------------------------------------------------------------------------
+
+bool Streams::submit(std::string_view key, std::string_view command, const CommandTag& tag) {
+    ByteReader in(command);
+    CommandHeader header;
+    CW_CHECK(decode_header(in, header));
+    std::string kept;
+    kept.reserve(1 + in.rest().size());
+    kept.push_back(static_cast<char>(header.kind));
+    kept.append(in.rest());
+    Stream& stream = stream_of(key);
+    add(stream, std::move(kept), tag);
+    return has_room(stream);
+}
+
+void Streams::add(Stream& stream, std::string command, const CommandTag& tag) {
+    stream.waiting_bytes += command.size();
+    stream.waiting.push_back(Waiting{tag, std::move(command)});
+    ++stream.unsent;
+}
+
+void Streams::acknowledge(std::string_view client_id, const AckRange& range, bool urgent) {
+    Stream& stream = stream_of(client_id);
+    std::vector<AckRange>& ranges = stream.acks.ranges;
+    // Ranges of one session that follow each other are one.
+    if (!ranges.empty() && ranges.back().epoch == range.epoch &&
+        ranges.back().last + 1 == range.first) {
+        ranges.back().last = range.last;
+    } else {
+        ranges.push_back(range);
+    }
+    stream.acks_urgent = stream.acks_urgent || urgent || ranges.size() >= kAckRanges;
+    if (acks_since_ == 0) {
+        acks_since_ = now_;
+    }
+}
+
+void Streams::send_acks(Stream& stream) {
+    stream.acks_urgent = false;
+    if (stream.acks.ranges.empty()) {
+        return;
+    }
+    std::string command;
+    encode(CommandHeader{}, stream.acks, command);
+    stream.acks.ranges.clear();
+    ByteReader in(command);
+    CommandHeader header;
+    CW_CHECK(decode_header(in, header));
+    std::string kept(1, static_cast<char>(header.kind));
+    kept.append(in.rest());
+    add(stream, std::move(kept), CommandTag{});
+}
+
+bool Streams::submit_unlogged(std::string_view key, const Publish& publish) {
+    Stream& stream = stream_of(key);
+    if (!stream.open) {
+        ++unlogged_dropped_;  // rule 11: without a leader it is dropped with a count
+        return true;
+    }
+    scratch_.clear();
+    encode(CommandHeader{}, publish, scratch_);
+    append_frame(scratch_, stream.unlogged);
+    stream.unlogged_bytes += scratch_.size() + sizeof(std::uint32_t);
+    return has_room(stream);
+}
+
+bool Streams::has_room(GroupId set) const {
+    const auto found = streams_.find(set);
+    return found != streams_.end() && has_room(found->second);
+}
+
+bool Streams::has_room(const Stream& stream) const {
+    const bool room = stream.waiting.size() < options_.window_commands &&
+                      stream.waiting_bytes < options_.window_bytes &&
+                      stream.unlogged_bytes < options_.window_bytes;
+    // Whoever is told so waits for on_room(), even if room comes back before this turn ends.
+    blocked_ = blocked_ || !room;
+    return room;
+}
+
+bool Streams::available(GroupId set) const {
+    const auto found = streams_.find(set);
+    if (found == streams_.end()) {
+        return false;
+    }
+    const Stream& stream = found->second;
+    return stream.open ||
+           (stream.id != 0 && now_ - stream.closed_at < options_.unavailable_ms);
+}
+
+void Streams::flush() {
+    for (auto& [set, stream] : streams_) {
+        if (stream.acks_urgent) {
+            send_acks(stream);
+        }
+        flush(stream);
+    }
+}
+
+void Streams::flush(Stream& stream) {
+    if (!stream.open) {
+        return;
+    }
+    while (stream.unsent != 0 || !stream.unlogged.empty()) {
+        wire::Commands commands;
+        commands.set = stream.set;
+        commands.loop = options_.loop;
+        commands.attachment = stream.attachment;
+        commands.stream = stream.id;
+        encode_unsent(stream, commands.frames);
+        commands.unlogged = std::exchange(stream.unlogged, {});
+        send_(FromLoop{stream.leader, std::move(commands)});
+    }
+}
+
+void Streams::encode_unsent(Stream& stream, std::string& frames) {
+    std::size_t at = stream.waiting.size() - stream.unsent;
+    while (at < stream.waiting.size() && frames.size() < kFrameBytes) {
+        const std::string_view command = stream.waiting[at].command;
+        scratch_.clear();
+        ByteWriter writer(scratch_);
+        writer.u8(static_cast<std::uint8_t>(command.front()));
+        writer.varint(stream.id);
+        writer.varint(stream.first + at);
+        writer.raw(command.substr(1));
+        append_frame(scratch_, frames);
+        ++at;
+    }
+    stream.unsent = stream.waiting.size() - at;
+}
+
+// --- reaching a leader --------------------------------------------------------------------------
+
+void Streams::take(std::vector<ToLoop>& messages, MonoMs now) {
+    now_ = now;
+    for (const ToLoop& message : messages) {
+        std::visit([this](const auto& what) { take(what); }, message);
+    }
+    if (blocked_) {
+        blocked_ = false;
+        events_.on_room();
+    }
+}
+
+// Asks the leader; the answer is StreamOpened, Welcome or StreamRefused.
+void Streams::reach(Stream& stream) {
+    detach(stream);
+    stream.tried_at = now_;
+    if (!stream.leader) {
+        return;
+    }
+    if (stream.id == 0) {
+        // The number of the first try names the stream, so that a second try opens no second one.
+        if (stream.attachment == 0) {
+            stream.attachment = ++last_attachment_;
+        }
+        send_(FromLoop{stream.leader,
+                       wire::OpenStream{stream.set, options_.loop, stream.attachment}});
+        return;
+    }
+    stream.attachment = ++last_attachment_;
+    send_(FromLoop{stream.leader, wire::AttachStream{stream.set, options_.loop, stream.attachment,
+                                                     stream.id, stream.received}});
+}
+
+void Streams::detach(Stream& stream) {
+    if (!stream.open) {
+        return;
+    }
+    stream.open = false;
+    stream.closed_at = now_;
+    // QoS 0 that was under way is gone; everything else is sent again.
+    stream.unlogged.clear();
+    stream.unlogged_bytes = 0;
+    stream.unsent = stream.waiting.size();
+}
+
+void Streams::take(const LeaderIs& leader) {
+    const auto found = streams_.find(leader.set);
+    if (found == streams_.end()) {
+        return;
+    }
+    Stream& stream = found->second;
+    if (leader.term < stream.term || (leader.term == stream.term && leader.node == stream.leader)) {
+        return;
+    }
+    stream.leader = leader.node;
+    stream.term = leader.term;
+    reach(stream);
+}
+
+void Streams::take(const PeerReset& reset) {
+    for (auto& [set, stream] : streams_) {
+        if (stream.leader == reset.node) {
+            reach(stream);
+        }
+    }
+}
+
+Streams::Stream* Streams::find(GroupId set, wire::Attachment attachment) {
+    const auto found = streams_.find(set);
+    return found == streams_.end() || found->second.attachment != attachment ? nullptr
+                                                                             : &found->second;
+}
+
+void Streams::take(const wire::StreamOpened& opened) {
+    Stream* stream = find(opened.set, opened.attachment);
+    if (stream == nullptr || stream->id != 0) {
+        return;
+    }
+    stream->id = opened.stream;
+    stream->first = 1;
+    stream->received = opened.index;
+    stream->open = true;
+    stream->heard_at = now_;
+    flush(*stream);
+}
+
+void Streams::take(const wire::Welcome& welcome) {
+    Stream* stream = find(welcome.set, welcome.attachment);
+    if (stream == nullptr || stream->id == 0 || stream->open) {
+        return;
+    }
+    stream->open = true;
+    stream->heard_at = now_;
+    // Those it has applied are not sent again; their results follow.
+    const std::uint64_t applied =
+        welcome.applied >= stream->first ? welcome.applied - stream->first + 1 : 0;
+    stream->unsent = stream->waiting.size() - std::min<std::uint64_t>(applied, stream->waiting.size());
+    flush(*stream);
+}
+
+void Streams::take(const wire::StreamRefused& refused) {
+    Stream* stream = find(refused.set, refused.attachment);
+    if (stream == nullptr) {
+        return;
+    }
+    if (refused.reason == wire::StreamRefused::Reason::kNotLeader) {
+        detach(*stream);  // and again when somebody is known to lead, or a little later
+        return;
+    }
+    lose(*stream);
+}
+
+void Streams::take(const LocalNews& news) {
+    take_news(news.set, news.attachment, news.upto, news.outputs.get());
+}
+
+void Streams::take(const wire::StreamNews& news) {
+    unlogged_dropped_ += news.unlogged_dropped;
+    take_news(news.set, news.attachment, news.upto, &news.outputs);
+}
+
+void Streams::take_news(GroupId set, wire::Attachment attachment, Index upto,
+                        const StreamOutputs* outputs) {
+    Stream* stream = find(set, attachment);
+    if (stream == nullptr || !stream->open) {
+        return;
+    }
+    stream->heard_at = now_;
+    stream->received = std::max(stream->received, upto);
+    if (outputs == nullptr) {
+        return;
+    }
+    stream->unlogged_bytes -=
+        std::min<std::size_t>(stream->unlogged_bytes, outputs->unlogged_bytes_done);
+    for (const CommandResult& result : outputs->results) {
+        answer(*stream, result);
+        if (!stream->open) {
+            return;
+        }
+    }
+    if (!outputs->deliveries.empty() || !outputs->takeovers.empty()) {
+        events_.on_outputs(*outputs);
+    }
+    if (outputs->dead) {
+        lose(*stream);
+    }
+}
+
+void Streams::answer(Stream& stream, const CommandResult& result) {
+    if (result.seq < stream.first || stream.waiting.empty()) {
+        return;  // answered before
+    }
+    if (result.code == ResultCode::kDead) {
+        lose(stream);
+        return;
+    }
+    if (result.seq != stream.first || result.code == ResultCode::kResync) {
+        reach(stream);  // it sees another order than we sent: begin again where it stands
+        return;
+    }
+    const Waiting waiting = std::move(stream.waiting.front());
+    stream.waiting.pop_front();
+    stream.unsent = std::min(stream.unsent, stream.waiting.size());
+    stream.waiting_bytes -= waiting.command.size();
+    ++stream.first;
+    if (waiting.tag.generation != 0) {
+        events_.on_result(waiting.tag, result.code, result.detail);
+    }
+}
+
+// Everything of the stream is over; another is opened.
+void Streams::lose(Stream& stream) {
+    ++streams_lost_;
+    detach(stream);
+    stream.id = 0;
+    stream.attachment = 0;
+    stream.received = {};
+    stream.waiting_bytes = 0;
+    stream.unsent = 0;
+    stream.acks.ranges.clear();
+    stream.heard_at = now_;
+    const auto lost = std::exchange(stream.waiting, {});
+    // The sessions at home there first: what others owed to this set is theirs to end.
+    events_.on_home_lost(stream.set);
+    for (const Waiting& waiting : lost) {
+        if (waiting.tag.generation != 0) {
+            events_.on_result_lost(waiting.tag);
+        }
+    }
+    reach(stream);
+}
+
+void Streams::on_tick(MonoMs now) {
+    now_ = now;
+    const bool acks_due = acks_since_ != 0 && now - acks_since_ >= kAckDelayMs;
+    for (auto& [set, stream] : streams_) {
+        if (acks_due) {
+            send_acks(stream);
+        }
+        if (!stream.open && stream.leader && now - stream.tried_at >= options_.retry_ms) {
+            reach(stream);
+        }
+        if (stream.id != 0 && now - stream.heard_at >= options_.give_up_ms) {
+            lose(stream);
+        }
+        flush(stream);
+    }
+    if (acks_due) {
+        acks_since_ = 0;
+    }
+}
+
+bool Streams::all_available() const {
+    return std::all_of(streams_.begin(), streams_.end(),
+                       [this](const auto& item) { return available(item.first); });
+}
+
+}  // namespace causeway::node

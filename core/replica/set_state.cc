@@ -1,0 +1,195 @@
+#include "core/replica/set_state.h"
+
+#include <utility>
+
+namespace causeway::replica {
+namespace {
+
+// What one kept record weighs beyond the bytes of its entry, which its messages share.
+std::size_t weight_of(const StreamOutputs& outputs) {
+    std::size_t bytes = sizeof(StreamOutputs) + outputs.deliveries.size() * sizeof(Delivery) +
+                        outputs.messages.size() * sizeof(Message) +
+                        outputs.results.size() * sizeof(CommandResult) +
+                        outputs.takeovers.size() * sizeof(Takeover);
+    for (const CommandResult& result : outputs.results) {
+        bytes += result.detail.size();
+    }
+    return bytes;
+}
+
+template <typename T>
+void move_to_end(std::vector<T>& from, std::vector<T>& to) {
+    if (to.empty()) {
+        to.swap(from);
+        return;
+    }
+    for (T& item : from) {
+        to.push_back(std::move(item));
+    }
+    from.clear();
+}
+
+}  // namespace
+
+SetState::SetState(GroupId group, std::unique_ptr<state::Machine> machine, SetSink& sink,
+                   const RingLimits& limits)
+    : group_(group),
+      machine_(std::move(machine)),
+      sink_(sink),
+      limits_(limits),
+      ring_from_(machine_->applied()) {}
+
+void SetState::take(Work& work) {
+    std::visit([this](auto& what) { perform(what); }, work);
+}
+
+void SetState::perform(ApplyEntries& work) {
+    for (const raft::Entry& entry : work.entries) {
+        const bool command = entry.kind == raft::EntryKind::kCommand;
+        machine_->apply(entry.index, command ? entry.payload : SharedBytes{}, outputs_);
+        publish(entry.index, entry.payload.size());
+    }
+    touched_ = true;
+}
+
+// Hands out and keeps what one entry gave.
+void SetState::publish(Index index, std::size_t entry_bytes) {
+    for (StreamOutputs& stream : outputs_.streams) {
+        if (stream.empty()) {
+            continue;
+        }
+        const StreamId id = stream.stream;
+        const bool dead = stream.dead;
+        const auto outputs = std::make_shared<const StreamOutputs>(std::move(stream));
+        if (const auto route = routes_.find(id); route != routes_.end()) {
+            sink_.on_news(group_, route->second, index, outputs);
+            if (dead) {
+                routes_.erase(route);
+            }
+        }
+        keep(index, entry_bytes + weight_of(*outputs), outputs);
+        entry_bytes = 0;
+    }
+    outputs_.streams.clear();
+    move_to_end(outputs_.leader, news_.leader);
+    move_to_end(outputs_.self_items, news_.self_items);
+    move_to_end(outputs_.ready_queues, news_.ready_queues);
+    move_to_end(outputs_.ready_sinks, news_.ready_sinks);
+}
+
+void SetState::keep(Index index, std::size_t bytes,
+                    const std::shared_ptr<const StreamOutputs>& outputs) {
+    if (limits_.bytes_max == 0) {
+        trimmed_[outputs->stream] = index;
+        return;
+    }
+    ring_.push_back(Kept{index, machine_->time(), bytes, outputs});
+    ring_bytes_ += bytes;
+    trim();
+}
+
+void SetState::trim() {
+    const SetMs now = machine_->time();
+    while (!ring_.empty() && (ring_bytes_ > limits_.bytes_max ||
+                              ring_.front().time + limits_.age_ms_max < now)) {
+        const Kept& oldest = ring_.front();
+        trimmed_[oldest.outputs->stream] = oldest.index;
+        ring_bytes_ -= oldest.bytes;
+        ring_.pop_front();
+    }
+}
+
+void SetState::perform(ApplyUnlogged& work) {
+    ByteReader in(work.frames.view());
+    std::string_view command;
+    while (next_frame(in, command)) {
+        ByteReader fields(command);
+        CommandHeader header;
+        Publish publish;
+        if (decode_header(fields, header) && decode(fields, publish)) {
+            machine_->publish_unlogged(publish, work.frames, outputs_);
+        }
+    }
+    outputs_.stream(work.stream).unlogged_bytes_done += work.frames.size();
+    for (StreamOutputs& stream : outputs_.streams) {
+        const auto route = routes_.find(stream.stream);
+        if (route != routes_.end() && !stream.empty()) {
+            sink_.on_news(group_, route->second, machine_->applied(),
+                          std::make_shared<const StreamOutputs>(std::move(stream)));
+        }
+    }
+    outputs_.streams.clear();
+}
+
+void SetState::perform(Serve& work) {
+    serving_ = work.serving;
+    routes_.clear();
+    if (serving_) {
+        // Wills and delayed messages that wait for a leader, and what sinks are owed.
+        constexpr std::uint64_t kAll = 64U << 20;
+        news_.self_items = machine_->read_self(0, kAll);
+        for (const QueueStatus& outbox : machine_->statistics().outboxes) {
+            if (outbox.messages != 0) {
+                news_.ready_sinks.push_back(outbox.name);
+            }
+        }
+        touched_ = true;
+    }
+}
+
+void SetState::perform(OpenRoute& work) {
+    if (serving_) {
+        routes_[work.stream] = work.route;
+        sink_.on_opened(group_, work.route, work.stream, machine_->applied());
+    }
+}
+
+void SetState::perform(AttachRoute& work) {
+    if (!serving_) {
+        return;
+    }
+    const auto position = machine_->stream_position(work.stream);
+    if (!position) {
+        sink_.on_refused(group_, work.route, AttachRefusal::kDead);
+        return;
+    }
+    const auto trimmed = trimmed_.find(work.stream);
+    if (work.received < ring_from_ ||
+        (trimmed != trimmed_.end() && work.received < trimmed->second)) {
+        sink_.on_refused(group_, work.route, AttachRefusal::kGap);
+        return;
+    }
+    routes_[work.stream] = work.route;
+    sink_.on_welcome(group_, work.route, *position);
+    for (const Kept& kept : ring_) {
+        if (kept.index > work.received && kept.outputs->stream == work.stream) {
+            sink_.on_news(group_, work.route, kept.index, kept.outputs);
+        }
+    }
+    sink_.on_news(group_, work.route, machine_->applied(), nullptr);
+}
+
+void SetState::perform(Beat&) {
+    trim();
+    for (const auto& [stream, route] : routes_) {
+        sink_.on_news(group_, route, machine_->applied(), nullptr);
+    }
+}
+
+void SetState::finish() {
+    if (!touched_) {
+        return;
+    }
+    touched_ = false;
+    machine_->commit();
+    news_.group = group_;
+    news_.index = machine_->applied();
+    news_.time = machine_->time();
+    news_.next_timer = machine_->next_timer();
+    news_.has_work = machine_->has_work();
+    news_.limits = machine_->limits();
+    sink_.on_applied(news_);
+    news_ = Applied{};
+}
+
+}  // namespace causeway::replica
