@@ -3,7 +3,9 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
+#include "certs/issue.h"
 #include "certs/openssl.h"
 
 namespace causeway::certs {
@@ -133,6 +135,48 @@ Result<std::shared_ptr<SslContext>> make_client_context(const ClientTlsConfig& c
     }
     SSL_CTX_set_verify(raw, config.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     return context;
+}
+
+Result<PeerContexts> make_peer_contexts(const PeerTlsConfig& config) {
+    if (config.certificate.empty() || config.private_key.empty() || config.ca.empty()) {
+        return fail(
+            "nodes need a certificate, its private key and the CA file; make them with: "
+            "causeway cert issue-node");
+    }
+    ServerTlsConfig server{config.certificate, config.private_key, config.ca, Verify::kRequired,
+                           TlsVersion::kTls13};
+    ClientTlsConfig client{config.ca, config.certificate, config.private_key, TlsVersion::kTls13};
+    auto accepting = make_server_context(server);
+    if (!accepting) {
+        return tl::unexpected(accepting.error());
+    }
+    auto dialing = make_client_context(client);
+    if (!dialing) {
+        return tl::unexpected(dialing.error());
+    }
+    // A resumed session would be one whose certificate is not looked at again.
+    if (SSL_CTX_set_num_tickets(accepting->get(), 0) != 1 ||
+        SSL_CTX_set_purpose(accepting->get(), X509_PURPOSE_SSL_SERVER) != 1) {
+        return fail("cannot set up TLS between nodes: " + openssl_reason());
+    }
+    SSL_CTX_set_options(accepting->get(), SSL_OP_NO_TICKET);
+    return PeerContexts{std::move(*accepting), std::move(*dialing)};
+}
+
+Result<std::string> node_name_of(const std::string& certificate_path) {
+    const auto chain = read_certificates(certificate_path, "certificate");
+    if (!chain) {
+        return tl::unexpected(chain.error());
+    }
+    char name[128] = {};
+    const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(chain->front().get()),
+                                               NID_commonName, name, sizeof(name));
+    const std::string_view text(name, size < 0 ? 0 : static_cast<std::size_t>(size));
+    if (!text.starts_with(kNodePrefix) || text.size() == kNodePrefix.size()) {
+        return fail("certificate " + certificate_path +
+                    " is not a node's; make one with: causeway cert issue-node");
+    }
+    return std::string(text.substr(kNodePrefix.size()));
 }
 
 }  // namespace causeway::certs

@@ -45,7 +45,23 @@ struct ClientTlsConfig {
     bool insecure = false;  // Accept any server. For tools, when the user says so.
 };
 
+// Between nodes; see issue_node().
+struct PeerTlsConfig {
+    std::string certificate;  // PEM file: the certificate, then its intermediates.
+    std::string private_key;  // PEM file, unencrypted.
+    std::string ca;           // PEM file of the CAs of the cluster.
+};
+struct PeerContexts {
+    std::shared_ptr<SslContext> server;  // For connections from other nodes.
+    std::shared_ptr<SslContext> client;  // For connections to them.
+};
+
 Result<std::shared_ptr<SslContext>> make_server_context(const ServerTlsConfig& config);
 Result<std::shared_ptr<SslContext>> make_client_context(const ClientTlsConfig& config);
+// Effect: TLS 1.3 only, without tickets. Both sides verify, and a node that connects must be good
+// for a server, too: no device's certificate is. Who it is must be looked at in its CN.
+Result<PeerContexts> make_peer_contexts(const PeerTlsConfig& config);
+// The node a certificate was issued to: its CN without «node:».
+Result<std::string> node_name_of(const std::string& certificate_path);
 
 }  // namespace causeway::certs

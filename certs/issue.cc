@@ -112,6 +112,25 @@ Result<> check_common_name(std::string_view name, std::string_view what) {
     return {};
 }
 
+Result<> check_device_id(std::string_view id) {
+    if (id.starts_with(kNodePrefix)) {
+        return fail("a device id must not begin with node: (only nodes have such names)");
+    }
+    return check_common_name(id, "the device id");
+}
+
+Result<> check_node_name(std::string_view name) {
+    const bool good = !name.empty() && kNodePrefix.size() + name.size() <= kCommonNameBytesMax &&
+                      name.front() != '.' &&
+                      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                          return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+                      });
+    return good ? Result<>()
+                : fail(
+                      "a node's name must have 1 to 59 letters, digits, '-', '_' or '.', and not "
+                      "begin with '.'");
+}
+
 Result<> write_pair(const IssuedFiles& files, X509* certificate, EVP_PKEY* key, bool force) {
     std::error_code ignored;
     if (!force && std::filesystem::exists(files.certificate, ignored)) {
@@ -187,7 +206,7 @@ Result<std::string> alternative_names(const std::vector<std::string>& names) {
         }
         text += (text.empty() ? "" : ",") + std::string(address ? "IP:" : "DNS:") + name;
     }
-    return text.empty() ? Result<std::string>(fail("a server certificate needs a name")) : text;
+    return text;
 }
 
 std::vector<std::pair<int, std::string>> leaf_extensions(const char* usage) {
@@ -307,6 +326,9 @@ Result<IssuedFiles> init_ca(const std::string& dir, const CaOptions& options) {
 
 Result<IssuedFiles> issue_server(const std::string& dir, const std::vector<std::string>& names,
                                  const IssueOptions& options) {
+    if (names.empty()) {
+        return fail("a server certificate needs a name");
+    }
     const auto alternatives = alternative_names(names);
     if (!alternatives) {
         return tl::unexpected(alternatives.error());
@@ -319,9 +341,28 @@ Result<IssuedFiles> issue_server(const std::string& dir, const std::vector<std::
     return issue(dir, std::move(leaf), options);
 }
 
+Result<IssuedFiles> issue_node(const std::string& dir, std::string_view name,
+                               const std::vector<std::string>& hosts, const IssueOptions& options) {
+    if (auto named = check_node_name(name); !named) {
+        return tl::unexpected(named.error());
+    }
+    const auto alternatives = alternative_names(hosts);
+    if (!alternatives) {
+        return tl::unexpected(alternatives.error());
+    }
+    const std::string path = dir + "/nodes/" + std::string(name);
+    Leaf leaf{std::string(kNodePrefix) + std::string(name),
+              leaf_extensions("serverAuth,clientAuth"),
+              {path + ".crt", path + ".key"}};
+    if (!alternatives->empty()) {
+        leaf.extensions.emplace_back(NID_subject_alt_name, *alternatives);
+    }
+    return issue(dir, std::move(leaf), options);
+}
+
 Result<IssuedFiles> issue_device(const std::string& dir, std::string_view device_id,
                                  const IssueOptions& options) {
-    if (auto named = check_common_name(device_id, "the device id"); !named) {
+    if (auto named = check_device_id(device_id); !named) {
         return tl::unexpected(named.error());
     }
     const std::string path = dir + "/devices/" + file_name_of(device_id);
@@ -345,7 +386,7 @@ Result<std::string> sign_csr(const std::string& dir, std::string_view csr_pem,
     if (!name) {
         return name;
     }
-    if (auto named = check_common_name(*name, "the device id"); !named) {
+    if (auto named = check_device_id(*name); !named) {
         return tl::unexpected(named.error());
     }
     const auto authority = read_authority(dir);

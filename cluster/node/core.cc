@@ -11,9 +11,9 @@ constexpr MonoMs kWatchMs = 1'000;
 }  // namespace
 
 Core::Core(const CoreOptions& options, Clock& clock, Router& router, Ports& ports)
-    : options_(options), view_{clock, router, ports, options.self, false, {}, {}} {
+    : options_(options), view_{clock, router, ports, options.self, false, {}, {}, options.slots, {}} {
     for (const GroupId set : options_.sets) {
-        leaders_[set] = LeaderIs{set, NodeId{}, Term{}};
+        view_.leaders[set] = LeaderIs{set, NodeId{}, Term{}};
     }
 }
 
@@ -85,10 +85,10 @@ void Core::end_turn() {
         const LeaderIs leader = group->leader();
         if (leader.node) {
             learn_leader(leader);
-        } else if (leaders_[id].node == options_.self) {
-            leaders_[id].node = NodeId{};
+        } else if (view_.leaders[id].node == options_.self) {
+            view_.leaders[id].node = NodeId{};
             view_.ports.tell_loops(LeaderIs{id, NodeId{}, leader.term});
-            leaders_[id].term = leader.term;
+            view_.leaders[id].term = leader.term;
         }
     }
 }
@@ -96,12 +96,12 @@ void Core::end_turn() {
 // --- who leads ---------------------------------------------------------------------------------
 
 LeaderIs Core::leader_of(GroupId set) const {
-    const auto found = leaders_.find(set);
-    return found == leaders_.end() ? LeaderIs{set, {}, {}} : found->second;
+    const auto found = view_.leaders.find(set);
+    return found == view_.leaders.end() ? LeaderIs{set, {}, {}} : found->second;
 }
 
 void Core::learn_leader(const LeaderIs& leader) {
-    LeaderIs& known = leaders_[leader.set];
+    LeaderIs& known = view_.leaders[leader.set];
     if (leader.term < known.term || (leader.term == known.term && leader.node == known.node)) {
         return;
     }
@@ -111,7 +111,7 @@ void Core::learn_leader(const LeaderIs& leader) {
 }
 
 void Core::on_new_loop(wire::LoopId loop) {
-    for (const auto& [set, leader] : leaders_) {
+    for (const auto& [set, leader] : view_.leaders) {
         view_.ports.tell_loop(loop, leader);
     }
 }
@@ -189,6 +189,17 @@ void Core::take(NodeId from, wire::OpenStream& open) { to_group(from, open); }
 void Core::take(NodeId from, wire::AttachStream& attach) { to_group(from, attach); }
 void Core::take(NodeId from, wire::Commands& commands) { to_group(from, commands); }
 
+void Core::take(NodeId from, wire::PeerItems& items) {
+    if (Group* to = group(items.to)) {
+        to->take(speaker(from), items);
+    }
+}
+void Core::take(NodeId, wire::PeerItemsAck& ack) {
+    if (Group* to = group(ack.from)) {
+        to->take(ack);
+    }
+}
+
 void Core::take(NodeId, wire::StreamOpened& opened) {
     view_.ports.tell_loop(opened.loop, opened);
 }
@@ -203,7 +214,7 @@ void Core::take(NodeId, wire::StreamNews& news) {
 void Core::take(NodeId from, wire::Ping& ping) {
     Peer& peer = peers_[from];
     peer.wall_ms = ping.wall_ms;
-    for (auto& [set, leader] : leaders_) {
+    for (auto& [set, leader] : view_.leaders) {
         const auto led = std::find_if(ping.led.begin(), ping.led.end(),
                                       [&](const wire::Led& one) { return one.group == set; });
         if (led != ping.led.end()) {

@@ -23,6 +23,7 @@ struct CoreOptions {
     std::uint64_t uuid = 0;  // random, of the data directory
     std::uint64_t boot = 0;
     std::vector<GroupId> sets;  // of the whole cluster
+    SlotMap slots;
     MonoMs ping_ms = 500;
     MonoMs gateway_silence_ms = 8'000;  // rule 9: then it is declared dead
     MonoMs gateway_gone_ms = 2'000;     // ... after its connection was closed
@@ -88,8 +89,8 @@ private:
     void take(NodeId from, wire::Ping& ping);
     void take(NodeId, wire::SnapshotChunk&) {}
     void take(NodeId, wire::SnapshotAck&) {}
-    void take(NodeId, wire::PeerItems&) {}
-    void take(NodeId, wire::PeerItemsAck&) {}
+    void take(NodeId from, wire::PeerItems& items);
+    void take(NodeId from, wire::PeerItemsAck& ack);
     void take(NodeId, wire::Call&) {}
     void take(NodeId, wire::Reply&) {}
 
@@ -104,7 +105,6 @@ private:
     NodeView view_;
     std::map<GroupId, std::unique_ptr<Group>> groups_;
     std::map<NodeId, Peer> peers_;
-    std::map<GroupId, LeaderIs> leaders_;
     MonoMs pinged_at_ = 0;
     MonoMs watched_at_ = 0;
     bool ping_due_ = false;  // who leads has changed

@@ -22,8 +22,9 @@ LeaderIs Group::leader() const {
 
 SetMs Group::now() { return replica_.stamp(view_.clock.mono_ms(), view_.clock.wall_ms()); }
 
-void Group::tick(MonoMs) {
+void Group::tick(MonoMs now_ms) {
     replica_.tick();
+    retry_exchanges(now_ms);
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {
         propose_step();
     }
@@ -48,6 +49,7 @@ void Group::on_role(GroupId group, bool serving) {
     serving_since_ = view_.clock.mono_ms();
     attached_.clear();
     waiting_.clear();
+    exchanges_.clear();
     step_under_way_ = false;
     step_at_ = 0;
     view_.ports.apply(group, replica::Serve{serving});
@@ -55,6 +57,7 @@ void Group::on_role(GroupId group, bool serving) {
     if (serving) {
         // Numbers no other leader uses: what it proposed may still come to be applied here.
         next_seq_ = (replica_.term().value() << 32U) + 1;
+        propose_layout();
         propose_limits();
         propose_queues();
     }
@@ -83,6 +86,14 @@ void Group::on_applied(replica::Applied& applied) {
     if (!applied.ready_sinks.empty()) {
         view_.ports.sinks_ready(id(), std::move(applied.ready_sinks));
     }
+    for (replica::PeerRead& read : applied.peer_reads) {
+        send_items(read);
+    }
+    for (const GroupId set : applied.ready_peers) {
+        exchanges_[set].more = true;
+        pump(set);
+    }
+    send_unlogged(applied.unlogged_peers);
     step_at_ = applied.next_timer;
     if (applied.has_work) {
         propose_step();

@@ -2,12 +2,13 @@
 // commands of the gateways' streams, routes publishes through the rules, refuses what the disk has no
 // room for, proposes the steps that let time pass, and declares silent gateways dead.
 //
-// group.cc the replica and who leads · commands.cc what becomes of commands. Deterministic; core
+// group.cc the replica and who leads · commands.cc what becomes of commands · exchange.cc the
+// streams to other sets. Deterministic; core
 // loop only.
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ struct NodeView {
     bool disk_low = false;
     StateLimits limits;
     std::vector<QueueDeclaration> queues;
+    SlotMap slots;
+    std::map<GroupId, LeaderIs> leaders;  // of every set, as far as known
 };
 
 // Who speaks: a gateway loop, of the node whose random number and boot these are.
@@ -73,6 +76,10 @@ public:
     void take(const Speaker& from, const wire::AttachStream& attach);
     void take(const Speaker& from, wire::Commands& commands);
 
+    // Between sets.
+    void take(const Speaker& from, wire::PeerItems& items);
+    void take(const wire::PeerItemsAck& ack);
+
     // Effect: proposes a command of the node's own; dropped when this node does not lead.
     void propose(std::string_view command);
     void propose_queues();
@@ -94,6 +101,21 @@ private:
         wire::Attachment attachment = 0;
         StreamId stream = 0;
     };
+    // The stream of this set to another one, as far as this leader has got.
+    struct Exchange {
+        std::uint64_t acked = 0;  // applied there up to here
+        std::uint64_t sent = 0;
+        MonoMs sent_at = 0;
+        bool reading = false;
+        bool more = false;  // there was something new meanwhile
+    };
+    // exchange.cc
+    void pump(GroupId set);
+    void send_items(replica::PeerRead& read);
+    void send_unlogged(std::vector<state::UnloggedPeers>& all);
+    void retry_exchanges(MonoMs now);
+    void propose_layout();
+
     void refuse(const Speaker& from, wire::LoopId loop, wire::Attachment attachment);
     void take_command(std::string_view command, StreamId stream);
     void take_unlogged(wire::Commands& commands);
@@ -112,6 +134,7 @@ private:
     absl::flat_hash_map<std::pair<NodeId, wire::LoopId>, Attached> attached_;
     absl::flat_hash_map<std::uint64_t, Done> waiting_;  // of the leader's own commands
     std::uint64_t next_seq_ = 1;
+    std::map<GroupId, Exchange> exchanges_;
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;

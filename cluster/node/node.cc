@@ -66,7 +66,7 @@ std::unique_ptr<Submitter> Node::Runtime::make_link(io::Loop& loop, SubmitterEve
     options.loop = loops_made_.load(std::memory_order_relaxed);
     CW_CHECK(options.loop < kLoopsMax, "a node has at most 256 loops");
     options.sets = sets_;
-    options.slots = SlotMap::even(sets_.front(), static_cast<std::uint32_t>(sets_.size()));
+    options.slots = slots_;
     auto link = std::make_unique<GatewayLink>(
         loop, options, events, [this](FromLoop message) { from_loops_->push(std::move(message)); });
     loops_[options.loop].store(link.get(), std::memory_order_release);

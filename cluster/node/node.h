@@ -26,6 +26,8 @@
 #include "core/wal/log.h"
 #include "core/wal/writer.h"
 
+struct ssl_ctx_st;
+
 namespace causeway::node {
 
 // One node of the cluster, as every node's configuration names it.
@@ -41,6 +43,11 @@ struct NodeOptions {
     NodeId self{1};
     // All nodes, this one too, the same list everywhere; empty: this node alone.
     std::vector<Member> members;
+    std::string cluster;                     // its name; nodes of another one are refused
+    std::shared_ptr<ssl_ctx_st> link_server;  // certs::make_peer_contexts(); with members only
+    std::shared_ptr<ssl_ctx_st> link_client;
+    // A line worth logging about links to other nodes. Core loop; must not block.
+    std::function<void(const std::string& line)> note;
     std::uint32_t sets = 1;  // fixed for the life of the cluster
     std::uint64_t random = 1;  // for a new node's identity and the election timeouts
     wal::LogOptions log;
@@ -75,10 +82,20 @@ struct SetStatus {
     std::uint64_t last_index = 0;
 };
 
+struct PeerLink {
+    NodeId node;
+    std::string name;
+    bool out = false;  // our way to it is open
+    bool in = false;   // its way to us
+    std::uint64_t queued_bytes = 0;
+};
+
 struct NodeStatus {
     bool serving = false;  // every set has a leader
     bool disk_low = false;
     std::vector<SetStatus> sets;
+    std::vector<PeerLink> peers;
+    std::uint64_t links_refused = 0;  // wrong, expired or unknown certificates, other clusters
     std::uint64_t gateways_down = 0;
     std::uint64_t commands = 0;
     std::uint64_t publishes = 0;

@@ -21,6 +21,7 @@ Node::Runtime::Runtime(NodeOptions options, Clock& clock, Router& router, Fatal 
     for (std::uint32_t set = 1; set <= options_.sets; ++set) {
         sets_.emplace_back(set);
     }
+    slots_ = SlotMap::even(sets_.front(), options_.sets);
 }
 
 Node::Runtime::~Runtime() {
@@ -33,6 +34,7 @@ void Node::Runtime::drop_loop_parts() {
     hook_ = {};
     tick_.reset();
     maintenance_.reset();
+    links_.reset();
 }
 
 Result<> Node::Runtime::open() {
@@ -53,6 +55,9 @@ Result<> Node::Runtime::open() {
     }
     open_mailboxes();
     if (auto opened = open_sets(); !opened) {
+        return opened;
+    }
+    if (auto opened = open_links(); !opened) {
         return opened;
     }
     apply_thread_.start();
@@ -132,12 +137,52 @@ void Node::Runtime::open_mailboxes() {
         });
 }
 
+Result<> Node::Runtime::open_links() {
+    outgoing_ =
+        std::make_unique<io::Mailbox<Outgoing>>(loop_, [this](std::vector<Outgoing>& all) {
+            for (const Outgoing& outgoing : all) {
+                if (links_) {
+                    links_->send(outgoing.to, outgoing.frames);
+                }
+            }
+        });
+    if (options_.members.size() < 2) {
+        return {};
+    }
+    link::LinkOptions options;
+    options.self = options_.self;
+    options.cluster_id = options_.cluster;
+    options.node_uuid = identity_.id;
+    options.boot = identity_.boot;
+    options.server = options_.link_server;
+    options.client = options_.link_client;
+    options.seed = options_.random;
+    std::vector<link::PeerAddress> peers;
+    for (const Member& member : options_.members) {
+        if (member.id == options_.self) {
+            options.name = member.name;
+            options.host = member.host;
+            options.port = member.port;
+        } else {
+            peers.push_back(link::PeerAddress{member.id, member.name, member.host, member.port});
+        }
+    }
+    auto links = link::Links::open(loop_, options, *this);
+    if (!links) {
+        return tl::unexpected(links.error());
+    }
+    links_ = std::move(*links);
+    links_->set_peers(std::move(peers));
+    return {};
+}
+
 Result<> Node::Runtime::open_sets() {
     CoreOptions options;
     options.self = options_.self;
     options.uuid = identity_.id;
     options.boot = identity_.boot;
     options.sets = sets_;
+    options.slots = slots_;
     core_ = std::make_unique<Core>(options, clock_, router_, *this);
     core_->view().limits = options_.limits;
     for (const GroupId set : sets_) {
@@ -299,7 +344,17 @@ void Node::Runtime::list_streams(GroupId group) {
     });
 }
 
-void Node::Runtime::send(NodeId, const wire::Frame&) {}
+void Node::Runtime::send(NodeId to, const wire::Frame& frame) {
+    if (to == options_.self) {
+        from_loops_->push(FromLoop{to, frame});
+        return;
+    }
+    if (links_) {
+        scratch_.clear();
+        wire::append(frame, scratch_);
+        links_->send(to, scratch_);
+    }
+}
 
 void Node::Runtime::tell_loop(wire::LoopId loop, ToLoop message) {
     GatewayLink* link = loop < kLoopsMax ? loops_[loop].load(std::memory_order_acquire) : nullptr;
@@ -338,10 +393,15 @@ void Node::Runtime::role_changed(GroupId, bool) { loop_.again(); }
 
 void Node::Runtime::on_applied(replica::Applied& applied) { applied_->push(std::move(applied)); }
 
-void Node::Runtime::answer(const replica::Route& to, ToLoop message) {
+template <typename Message>
+void Node::Runtime::answer(const replica::Route& to, const Message& message) {
     if (to.address.node == options_.self) {
-        tell_loop(to.address.loop, std::move(message));
+        tell_loop(to.address.loop, message);
+        return;
     }
+    Outgoing outgoing{to.address.node, {}};
+    wire::append(message, outgoing.frames);
+    outgoing_->push(std::move(outgoing));
 }
 
 void Node::Runtime::on_opened(GroupId group, const replica::Route& to, StreamId stream,
@@ -365,13 +425,55 @@ void Node::Runtime::on_refused(GroupId group, const replica::Route& to,
 
 void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
                             std::shared_ptr<const StreamOutputs> outputs) {
+    const wire::LoopId loop = to.address.loop;
     if (to.address.node != options_.self) {
+        static const StreamOutputs kNone;
+        Outgoing outgoing{to.address.node, {}};
+        wire::append(wire::StreamNews{group, loop, to.attachment, upto, {}, 0},
+                     outputs ? *outputs : kNone, outgoing.frames);
+        outgoing_->push(std::move(outgoing));
         return;
     }
-    const wire::LoopId loop = to.address.loop;
     GatewayLink* link = loop < kLoopsMax ? loops_[loop].load(std::memory_order_acquire) : nullptr;
     if (link != nullptr) {
         link->deliver_news(LocalNews{group, to.attachment, upto, std::move(outputs)}, stopping_);
+    }
+}
+
+// --- links -------------------------------------------------------------------------------------
+
+void Node::Runtime::on_connected(const link::Remote& peer) { core_->on_connected(peer.id); }
+
+void Node::Runtime::on_disconnected(NodeId peer) { core_->on_disconnected(peer); }
+
+void Node::Runtime::on_peer_up(const link::Remote& peer) {
+    peers_in_[peer.id] = true;
+    core_->on_peer_up(peer.id, peer.uuid, peer.boot);
+}
+
+void Node::Runtime::on_peer_down(NodeId peer) {
+    peers_in_[peer] = false;
+    core_->on_peer_down(peer);
+}
+
+void Node::Runtime::on_frame(NodeId from, std::uint8_t type, SharedBytes body) {
+    auto frame = wire::decode(type, body);
+    if (!frame) {
+        links_->reject(from, "a malformed frame");
+        return;
+    }
+    core_->on_frame(from, *frame);
+}
+
+void Node::Runtime::on_call(link::ConnectionId connection, const link::Remote&, wire::Call call) {
+    links_->reply(connection, wire::Reply{call.id, false, "no such method: " + call.method});
+}
+
+void Node::Runtime::on_reply(NodeId, wire::Reply) {}
+
+void Node::Runtime::on_refused(std::string_view line) {
+    if (options_.note) {
+        options_.note(std::string(line));
     }
 }
 

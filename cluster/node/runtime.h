@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "cluster/link/links.h"
 #include "cluster/node/core.h"
 #include "cluster/node/gateway_link.h"
 #include "cluster/node/identity.h"
@@ -27,7 +28,7 @@
 
 namespace causeway::node {
 
-class Node::Runtime final : public Ports, public replica::SetSink {
+class Node::Runtime final : public Ports, public replica::SetSink, public link::LinkEvents {
 public:
     Runtime(NodeOptions options, Clock& clock, Router& router, Fatal fatal);
     ~Runtime() override;
@@ -65,6 +66,17 @@ public:
     void on_news(GroupId group, const replica::Route& to, Index upto,
                  std::shared_ptr<const StreamOutputs> outputs) override;
 
+    // link::LinkEvents, core loop.
+    void on_connected(const link::Remote& peer) override;
+    void on_disconnected(NodeId peer) override;
+    void on_peer_up(const link::Remote& peer) override;
+    void on_peer_down(NodeId peer) override;
+    void on_frame(NodeId from, std::uint8_t type, SharedBytes body) override;
+    void on_call(link::ConnectionId connection, const link::Remote& from,
+                 wire::Call call) override;
+    void on_reply(NodeId from, wire::Reply reply) override;
+    void on_refused(std::string_view line) override;
+
 private:
     static constexpr std::size_t kLoopsMax = 256;
 
@@ -74,6 +86,11 @@ private:
         std::unique_ptr<replica::WalReader> reader;
         Index flush_target;
     };
+    // Frames the apply thread has for another node.
+    struct Outgoing {
+        NodeId to;
+        std::string frames;
+    };
     struct Appended {
         GroupId group;
         std::uint64_t seq = 0;
@@ -82,6 +99,7 @@ private:
     Result<> open_disk();
     Result<> open_store();
     Result<> open_log();
+    Result<> open_links();
     Result<> open_sets();
     Result<> open_set(GroupId set);
     void open_mailboxes();
@@ -91,7 +109,8 @@ private:
     void watch_disk();
     void on_flushed(GroupId group, Index applied);
     // From the apply thread to a loop of this node or of another.
-    void answer(const replica::Route& to, ToLoop message);
+    template <typename Message>
+    void answer(const replica::Route& to, const Message& message);
     void read_outbox(GroupId set, std::string sink, std::uint64_t after, std::uint64_t bytes_max,
                      absl::AnyInvocable<void(std::vector<OwedDelivery>, SetMs)> take);
     using SinkReady = absl::AnyInvocable<void(const std::vector<std::string>&)>;
@@ -103,6 +122,7 @@ private:
     Router& router_;
     Identity identity_;
     std::vector<GroupId> sets_;
+    SlotMap slots_;
 
     std::unique_ptr<wal::PosixDisk> posix_disk_;
     wal::Disk* disk_ = nullptr;
@@ -114,12 +134,16 @@ private:
     io::Loop loop_;
     std::thread thread_;
     std::unique_ptr<Core> core_;
+    std::unique_ptr<link::Links> links_;  // null: a node alone
+    absl::flat_hash_map<NodeId, bool> peers_in_;
     std::unique_ptr<io::Timer> tick_;
     std::unique_ptr<io::Timer> maintenance_;
     io::TurnHook hook_;
     std::unique_ptr<io::Mailbox<FromLoop>> from_loops_;
     std::unique_ptr<io::Mailbox<replica::Applied>> applied_;
     std::unique_ptr<io::Mailbox<Appended>> appended_;
+    std::unique_ptr<io::Mailbox<Outgoing>> outgoing_;
+    std::string scratch_;
 
     // Gateway loops by id; set once each, read by any thread.
     std::array<std::atomic<GatewayLink*>, kLoopsMax> loops_{};

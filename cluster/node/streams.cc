@@ -9,6 +9,8 @@ namespace causeway::node {
 namespace {
 
 constexpr MonoMs kAckDelayMs = 20;
+// Twice what the core takes at most to settle a SUBSCRIBE.
+constexpr MonoMs kLaterMaxMs = 10'000;
 // Commands of one frame; more go into the next.
 constexpr std::size_t kFrameBytes = 1U << 20;
 
@@ -302,6 +304,9 @@ void Streams::take_news(GroupId set, wire::Attachment attachment, Index upto,
             return;
         }
     }
+    for (const Settled& settled : outputs->settled) {
+        settle(*stream, settled);
+    }
     if (!outputs->deliveries.empty() || !outputs->takeovers.empty()) {
         events_.on_outputs(*outputs);
     }
@@ -327,8 +332,16 @@ void Streams::answer(Stream& stream, const CommandResult& result) {
     stream.unsent = std::min(stream.unsent, stream.waiting.size());
     stream.waiting_bytes -= waiting.command.size();
     ++stream.first;
-    if (waiting.tag.generation != 0) {
+    if (result.code == ResultCode::kLater) {
+        stream.later[result.seq] = Later{waiting.tag, now_};
+    } else if (waiting.tag.generation != 0) {
         events_.on_result(waiting.tag, result.code, result.detail);
+    }
+}
+
+void Streams::settle(Stream& stream, const Settled& settled) {
+    if (const auto found = stream.later.extract(settled.seq)) {
+        events_.on_result(found.mapped().tag, ResultCode::kOk, settled.detail);
     }
 }
 
@@ -344,12 +357,16 @@ void Streams::lose(Stream& stream) {
     stream.acks.ranges.clear();
     stream.heard_at = now_;
     const auto lost = std::exchange(stream.waiting, {});
+    const auto later = std::exchange(stream.later, {});
     // The sessions at home there first: what others owed to this set is theirs to end.
     events_.on_home_lost(stream.set);
     for (const Waiting& waiting : lost) {
         if (waiting.tag.generation != 0) {
             events_.on_result_lost(waiting.tag);
         }
+    }
+    for (const auto& [seq, unsettled] : later) {
+        events_.on_result_lost(unsettled.tag);
     }
     reach(stream);
 }
@@ -366,6 +383,10 @@ void Streams::on_tick(MonoMs now) {
         }
         if (stream.id != 0 && now - stream.heard_at >= options_.give_up_ms) {
             lose(stream);
+        }
+        // The connection that asked is gone, or it would have been settled.
+        while (!stream.later.empty() && now - stream.later.begin()->second.since > kLaterMaxMs) {
+            stream.later.erase(stream.later.begin());
         }
         flush(stream);
     }

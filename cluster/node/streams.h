@@ -101,6 +101,11 @@ private:
         CommandTag tag;
         std::string command;  // kind and fields, without stream and number
     };
+    // A SUBSCRIBE that other sets have to learn of first.
+    struct Later {
+        CommandTag tag;
+        MonoMs since = 0;
+    };
     struct Stream {
         GroupId set;
         NodeId leader;
@@ -115,6 +120,7 @@ private:
         std::size_t waiting_bytes = 0;
         std::string unlogged;
         std::size_t unlogged_bytes = 0;  // sent and not credited, and `unlogged`
+        std::map<std::uint64_t, Later> later;  // answered kLater, by number
         Ack acks;
         bool acks_urgent = false;
         MonoMs tried_at = 0;
@@ -139,6 +145,7 @@ private:
     void reach(Stream& stream);
     void detach(Stream& stream);
     void answer(Stream& stream, const CommandResult& result);
+    void settle(Stream& stream, const Settled& settled);
     void lose(Stream& stream);
     void send_acks(Stream& stream);
     void flush(Stream& stream);

@@ -20,6 +20,7 @@ constexpr std::size_t kResultBytesMin = 3;
 constexpr std::size_t kMessageBytesMin = 3;
 constexpr std::size_t kDeliveryBytesMin = 13;
 constexpr std::size_t kTakeoverBytesMin = 9;
+constexpr std::size_t kSettledBytesMin = 11;
 constexpr std::size_t kLedBytesMin = 3;
 
 // What every frame of a gateway loop's stream begins with.
@@ -182,6 +183,13 @@ void write_outputs(const StreamOutputs& outputs, ByteWriter& out) {
         out.u64(takeover.nonce);
         out.varint(takeover.epoch);
     }
+    out.varint(outputs.settled.size());
+    for (const Settled& settled : outputs.settled) {
+        out.u64(settled.nonce);
+        out.varint(settled.epoch);
+        out.varint(settled.seq);
+        out.string(settled.detail);
+    }
 }
 void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     in.number(outputs.stream);
@@ -191,7 +199,7 @@ void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     outputs.results.resize(in.count(kResultBytesMin));
     for (CommandResult& result : outputs.results) {
         in.number(result.seq);
-        in.enumerator(result.code, ResultCode::kInvalid);
+        in.enumerator(result.code, ResultCode::kLater);
         in.text(result.detail);
     }
     outputs.messages.resize(in.count(kMessageBytesMin));
@@ -209,13 +217,28 @@ void read_outputs(FieldReader& in, StreamOutputs& outputs) {
         in.fixed(takeover.nonce);
         in.number(takeover.epoch);
     }
+    outputs.settled.resize(in.count(kSettledBytesMin));
+    for (Settled& settled : outputs.settled) {
+        in.fixed(settled.nonce);
+        in.number(settled.epoch);
+        in.number(settled.seq);
+        in.text(settled.detail);
+    }
 }
 
+// The outputs of a StreamNews apart from it: they are shared, and not copied to be sent.
+struct SplitNews {
+    const StreamNews& head;
+    const StreamOutputs& outputs;
+};
+void write_fields(const SplitNews& news, ByteWriter& out) {
+    write_stream_head(news.head, out);
+    out.varint(news.head.upto.value());
+    out.varint(news.head.unlogged_dropped);
+    write_outputs(news.outputs, out);
+}
 void write_fields(const StreamNews& frame, ByteWriter& out) {
-    write_stream_head(frame, out);
-    out.varint(frame.upto.value());
-    out.varint(frame.unlogged_dropped);
-    write_outputs(frame.outputs, out);
+    write_fields(SplitNews{frame, frame.outputs}, out);
 }
 void read_fields(FieldReader& in, StreamNews& frame) {
     read_stream_head(in, frame);
@@ -331,6 +354,9 @@ void append(const StreamRefused& frame, std::string& out) {
 }
 void append(const StreamNews& frame, std::string& out) {
     append_as(FrameType::kStreamNews, frame, out);
+}
+void append(const StreamNews& head, const StreamOutputs& outputs, std::string& out) {
+    append_as(FrameType::kStreamNews, SplitNews{head, outputs}, out);
 }
 void append(const Ping& frame, std::string& out) { append_as(FrameType::kPing, frame, out); }
 void append(const PeerItems& frame, std::string& out) {

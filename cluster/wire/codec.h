@@ -50,6 +50,8 @@ void append(const StreamOpened& frame, std::string& out);
 void append(const Welcome& frame, std::string& out);
 void append(const StreamRefused& frame, std::string& out);
 void append(const StreamNews& frame, std::string& out);
+// `head` without its outputs, which are somebody else's: `outputs` instead.
+void append(const StreamNews& head, const StreamOutputs& outputs, std::string& out);
 void append(const Ping& frame, std::string& out);
 void append(const PeerItems& frame, std::string& out);
 void append(const PeerItemsAck& frame, std::string& out);

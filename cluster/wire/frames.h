@@ -128,8 +128,8 @@ struct Ping {
 struct PeerItems {
     GroupId from;
     GroupId to;
-    std::uint64_t first = 0;  // number of the first item
-    std::string items;        // framed
+    std::uint64_t first = 0;  // number of the first item; 0: QoS 0 publishes, which have none
+    std::string items;        // core/message/peer.h; publishes: framed
 };
 // `accepted`: every item up to here was applied by `to`.
 struct PeerItemsAck {

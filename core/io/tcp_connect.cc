@@ -1,5 +1,8 @@
 // TcpStream: outgoing connections. A name is resolved on libuv's worker threads; the first address
 // is tried.
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <cstring>
 #include <utility>
 
@@ -22,8 +25,11 @@ StreamPtr TcpStream::connect(Loop& loop, const ConnectOptions& options, StreamOw
     stream->owner_ = &owner;
     uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->handle()), 1);
     if (options.tls != nullptr) {
-        auto session = TlsSession::client(
-            options.tls.get(), options.server_name.empty() ? options.host : options.server_name);
+        std::string name = options.server_name.empty() ? options.host : options.server_name;
+        if (options.any_server_name) {
+            name.clear();
+        }
+        auto session = TlsSession::client(options.tls.get(), name);
         if (!session) {
             stream->fail_later(StreamEnd::kConnectFailed, session.error().message);
             return stream;
@@ -120,6 +126,14 @@ void TcpStream::connected(int status) {
     }
     if (!closing_) {
         mark_dirty();
+    }
+}
+
+void TcpStream::set_unacknowledged_limit(unsigned limit_ms) {
+    uv_os_fd_t socket = -1;
+    if (uv_fileno(reinterpret_cast<const uv_handle_t*>(handle_), &socket) == 0) {
+        static_cast<void>(
+            ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms)));
     }
 }
 

@@ -67,6 +67,7 @@ struct ConnectOptions {
     std::shared_ptr<ssl_ctx_st> tls;  // Client context; null: in the clear.
     std::string server_name;          // What the server's certificate must name; empty: `host`.
     std::string source_address{};     // IPv4 or IPv6 address to connect from; empty: any.
+    bool any_server_name = false;     // The owner looks at the certificate itself, in on_open.
 };
 
 class TcpStream {
@@ -103,6 +104,11 @@ public:
     void pause_reading();
     void resume_reading();
     [[nodiscard]] bool reading() const { return reading_; }
+
+    // Effect: the connection fails when what was sent stays unacknowledged, or the peer takes
+    // nothing of it, for so long; without this the kernel tries for many minutes («RFC 5482», and
+    // tcp(7), TCP_USER_TIMEOUT). Once connected; where the system has no such thing, no effect.
+    void set_unacknowledged_limit(unsigned limit_ms);
 
     // «192.0.2.1:50123» or «[2001:db8::1]:50123»; empty when the peer is gone.
     [[nodiscard]] std::string peer_address() const;

@@ -1,46 +1,20 @@
 #include "core/message/command.h"
 
+#include "core/message/command_fields.h"
+
 namespace causeway {
 namespace {
+
+using namespace command_fields;
 
 // Tags of Publish and SelfPublish.
 constexpr std::uint8_t kTagOutputs = 1;
 constexpr std::uint8_t kTagRuleVersion = 2;
 constexpr std::uint8_t kTagRouterContext = 3;  // always last
 
-// A list longer than this is not one of our makers': refuse before reserving memory.
-constexpr std::uint64_t kListMax = 65536;
-
-void put_header(CommandKind kind, const CommandHeader& header, std::string& out) {
-    ByteWriter writer(out);
-    writer.u8(static_cast<std::uint8_t>(kind));
-    writer.varint(header.stream);
-    writer.varint(header.seq);
-}
-
 void put_tag(ByteWriter& writer, std::uint8_t tag, std::string_view bytes) {
     writer.u8(tag);
     writer.string(bytes);
-}
-
-bool get_bool(ByteReader& in) { return in.u8() != 0; }
-
-std::uint32_t get_u32(ByteReader& in) {
-    const std::uint64_t value = in.varint();
-    if (value > 0xFFFFFFFF) {
-        in.fail();
-    }
-    return static_cast<std::uint32_t>(value);
-}
-
-// Reads a list's length; fails when the bytes left cannot hold that many items.
-std::uint64_t get_count(ByteReader& in) {
-    const std::uint64_t count = in.varint();
-    if (count > kListMax || count > in.rest().size()) {
-        in.fail();
-        return 0;
-    }
-    return count;
 }
 
 constexpr std::uint8_t kQosMask = 0x03;
@@ -361,104 +335,6 @@ void encode_step(std::uint64_t seq, std::string& out) {
     put_header(CommandKind::kStep, CommandHeader{CommandKind::kStep, 0, seq}, out);
 }
 
-void encode(const CommandHeader& header, const QueueDeclare& command, std::string& out) {
-    put_header(CommandKind::kQueueDeclare, header, out);
-    ByteWriter writer(out);
-    writer.string(command.queue);
-    writer.varint(command.messages_max);
-    writer.varint(command.bytes_max);
-    writer.varint(command.visibility_timeout_s);
-    writer.varint(command.retention_s);
-    writer.varint(command.receive_count_max);
-    writer.string(command.dead_letter);
-}
-
-bool decode(ByteReader& in, QueueDeclare& out) {
-    out.queue = in.string();
-    out.messages_max = in.varint();
-    out.bytes_max = in.varint();
-    out.visibility_timeout_s = get_u32(in);
-    out.retention_s = get_u32(in);
-    out.receive_count_max = get_u32(in);
-    out.dead_letter = in.string();
-    return !in.failed();
-}
-
-void encode(const CommandHeader& header, const QueueSend& command, std::string& out) {
-    put_header(CommandKind::kQueueSend, header, out);
-    ByteWriter writer(out);
-    writer.string(command.queue);
-    writer.string(command.key);
-    writer.string(command.body);
-    writer.varint(command.delay_s);
-}
-
-bool decode(ByteReader& in, QueueSend& out) {
-    out.queue = in.string();
-    out.key = in.string();
-    out.body = in.string();
-    out.delay_s = get_u32(in);
-    return !in.failed();
-}
-
-void encode(const CommandHeader& header, const QueueReceive& command, std::string& out) {
-    put_header(CommandKind::kQueueReceive, header, out);
-    ByteWriter writer(out);
-    writer.string(command.queue);
-    writer.varint(command.max);
-    writer.varint(command.visibility_timeout_s);
-}
-
-bool decode(ByteReader& in, QueueReceive& out) {
-    out.queue = in.string();
-    out.max = get_u32(in);
-    out.visibility_timeout_s = get_u32(in);
-    return !in.failed();
-}
-
-void encode(const CommandHeader& header, const QueueAck& command, std::string& out) {
-    put_header(CommandKind::kQueueAck, header, out);
-    ByteWriter writer(out);
-    writer.string(command.queue);
-    writer.varint(command.receipts.size());
-    for (const QueueReceipt& receipt : command.receipts) {
-        writer.varint(receipt.n);
-        writer.varint(receipt.lease);
-    }
-}
-
-bool decode(ByteReader& in, QueueAck& out) {
-    out.queue = in.string();
-    const std::uint64_t count = get_count(in);
-    out.receipts.clear();
-    for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
-        QueueReceipt receipt;
-        receipt.n = in.varint();
-        receipt.lease = in.varint();
-        out.receipts.push_back(receipt);
-    }
-    return !in.failed();
-}
-
-void encode(const CommandHeader& header, const OutboxDone& command, std::string& out) {
-    put_header(CommandKind::kOutboxDone, header, out);
-    ByteWriter writer(out);
-    writer.string(command.sink);
-    writer.varint(command.n);
-    writer.u8(command.delivered ? 1 : 0);
-    writer.string(command.reason);
-    writer.string(command.dead_letter);
-}
-
-bool decode(ByteReader& in, OutboxDone& out) {
-    out.sink = in.string();
-    out.n = in.varint();
-    out.delivered = get_bool(in);
-    out.reason = in.string();
-    out.dead_letter = in.string();
-    return !in.failed();
-}
-
 void encode(const CommandHeader& header, const SelfPublish& command, std::string& out) {
     put_header(CommandKind::kSelfPublish, header, out);
     ByteWriter writer(out);
@@ -477,42 +353,6 @@ bool decode(ByteReader& in, SelfPublish& out) {
     out.outputs = tags.outputs;
     out.rule_version = tags.rule_version;
     return ok;
-}
-
-void encode(const CommandHeader& header, const StateLimits& command, std::string& out) {
-    put_header(CommandKind::kSetLimits, header, out);
-    ByteWriter writer(out);
-    writer.varint(command.sessions_max);
-    writer.varint(command.subscriptions_per_session_max);
-    writer.varint(command.session_expiry_max_s);
-    writer.varint(command.inbox_messages_max);
-    writer.varint(command.inbox_bytes_max);
-    writer.varint(command.retained_messages_max);
-    writer.varint(command.retained_bytes_max);
-    writer.varint(command.queue_messages_max);
-    writer.varint(command.queue_bytes_max);
-    writer.varint(command.outbox_messages_max);
-    writer.varint(command.outbox_bytes_max);
-}
-
-bool decode(ByteReader& in, StateLimits& out) {
-    out.sessions_max = in.varint();
-    out.subscriptions_per_session_max = in.varint();
-    out.session_expiry_max_s = get_u32(in);
-    out.inbox_messages_max = in.varint();
-    out.inbox_bytes_max = in.varint();
-    out.retained_messages_max = in.varint();
-    out.retained_bytes_max = in.varint();
-    out.queue_messages_max = in.varint();
-    out.queue_bytes_max = in.varint();
-    out.outbox_messages_max = in.varint();
-    out.outbox_bytes_max = in.varint();
-    return !in.failed();
-}
-
-void encode_refused(StreamId stream, std::uint64_t seq, ResultCode code, std::string& out) {
-    put_header(CommandKind::kRefused, CommandHeader{CommandKind::kRefused, stream, seq}, out);
-    ByteWriter(out).u8(static_cast<std::uint8_t>(code));
 }
 
 bool decode_header(ByteReader& in, CommandHeader& out) {

@@ -46,6 +46,9 @@ enum class CommandKind : std::uint8_t {
     kOutboxDone,  // a sink delivery ended
     kRefused,     // stands for a command the leader could not take (its disk is nearly full)
     kSetLimits,   // the limits apply decides by: in the log, so that a replay decides the same
+    kSetLayout,   // which set this is and who owns each slot (peer.h)
+    kPeerItems,   // items of another set's stream to this one (peer.h)
+    kPeerAcked,   // another set has applied items of this set's stream to it (peer.h)
 };
 
 // What apply decided. The gateway maps it to an MQTT reason code, the API to an HTTP status.
@@ -59,6 +62,7 @@ enum class ResultCode : std::uint8_t {
     kQuotaExceeded,  // a limit of the set, a full queue or a full disk: nothing was done
     kNotFound,       // no such packet id, queue or receipt
     kInvalid,        // bytes that are no command (our own fault, or a newer version's)
+    kLater,          // kSubscribe: other sets must apply it first; StreamOutputs::settled follows
 };
 
 struct CommandHeader {
@@ -147,7 +151,8 @@ struct Subscribe {
     std::uint64_t epoch = 0;
     absl::InlinedVector<SubscriptionRequest, 4> filters;
 };
-// Answer in detail: one byte a filter, the granted QoS or 0x97 (quota exceeded).
+// Answer in detail: one byte a filter, the granted QoS, 0x97 (quota exceeded) or, in a late answer,
+// 0x80 (another set did not apply it in time).
 
 struct Unsubscribe {
     std::uint64_t epoch = 0;
@@ -231,6 +236,10 @@ struct StateLimits {
     std::uint64_t queue_bytes_max = 1U << 30;
     std::uint64_t outbox_messages_max = 100'000;
     std::uint64_t outbox_bytes_max = 256U << 20;
+    std::uint64_t peer_messages_max = 100'000;  // of the stream to one other set
+    std::uint64_t peer_bytes_max = 256U << 20;
+    std::uint64_t fences_max = 65'536;  // clients of other sets whose epoch is remembered
+    std::uint64_t waiting_subscribes_max = 16'384;
 
     friend bool operator==(const StateLimits&, const StateLimits&) = default;
 };

@@ -47,6 +47,14 @@ struct Takeover {
     std::uint64_t epoch = 0;
 };
 
+// The answer to a SUBSCRIBE whose result was kLater, for the connection that asked.
+struct Settled {
+    std::uint64_t nonce = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t seq = 0;  // of the kSubscribe command
+    std::string detail;     // one byte a filter
+};
+
 struct StreamOutputs {
     StreamId stream = 0;
     SetMs time =
@@ -55,11 +63,12 @@ struct StreamOutputs {
     std::vector<Message> messages;
     std::vector<Delivery> deliveries;
     std::vector<Takeover> takeovers;
+    std::vector<Settled> settled;
     std::uint64_t unlogged_bytes_done = 0;  // QoS 0 bytes handled: credit for the sender
     bool dead = false;  // the stream was declared dead: close its connections, say HELLO again
 
     [[nodiscard]] bool empty() const {
-        return results.empty() && deliveries.empty() && takeovers.empty() &&
+        return results.empty() && deliveries.empty() && takeovers.empty() && settled.empty() &&
                unlogged_bytes_done == 0 && !dead;
     }
 };

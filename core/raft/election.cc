@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 #include "core/raft/raft.h"
 
 namespace causeway::raft {
@@ -39,6 +40,9 @@ void Raft::become_follower(Term term, NodeId leader) {
         vote_ = NodeId(0);  // Only a new term frees the vote (I6); stepping down does not.
     }
     const bool waited = std::holds_alternative<Follower>(role_);
+    if (CAUSEWAY_BUG(kClearVoteAtStepDown) && !waited) {
+        vote_ = NodeId(0);
+    }
     role_ = Follower{leader};
     // A higher term alone is no reason to wait longer: its sender may be unfit to lead.
     if (!waited || leader) {
@@ -113,7 +117,8 @@ void Raft::become_leader() {
     Leader leader;
     leader.term_start = last.next();
     // Entries of earlier terms may hold a change whose fate is open: wait for an entry of our own.
-    leader.configuration_gate = leader.term_start;
+    leader.configuration_gate =
+        CAUSEWAY_BUG(kChangeBeforeOwnTerm) ? log_.commit() : leader.term_start;
     role_ = std::move(leader);
     configuration_changed(std::get<Leader>(role_));
     append_own(Entry{});
@@ -163,6 +168,9 @@ void Raft::tick_leader(Leader& leader) {
 
 bool Raft::meet_higher_term(const Message& message) {
     if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
+        if (CAUSEWAY_BUG(kPreVoteResetsTimer) && request->pre) {
+            arm_election_timer(options_.election_ticks_min, options_.election_ticks_max);
+        }
         if (leader_is_alive() && !request->transfer) {
             ++counters_.lease_refusals;
             return false;
@@ -212,7 +220,12 @@ void Raft::on(const Message& message, const VoteRequest& request) {
         vote_ = message.from;
         arm_election_timer(options_.election_ticks_min, options_.election_ticks_max);
     }
-    send_after_append(message.from, term_, VoteResponse{.pre = false, .granted = granted});
+    const VoteResponse vote{.pre = false, .granted = granted};
+    if (CAUSEWAY_BUG(kVoteBeforeDurable)) {
+        send(message.from, vote);
+        return;
+    }
+    send_after_append(message.from, term_, vote);
 }
 
 void Raft::on(const Message& message, const VoteResponse& response) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 
 namespace causeway::raft {
 namespace {
@@ -85,7 +86,7 @@ void Log::truncate_from(Index index) {
         handed_ = before(index);
     }
     durable_ = std::min(durable_, before(index));
-    for (std::size_t i = 0; i < fences_.size(); ++i) {
+    for (std::size_t i = 0; i < fences_.size() && !CAUSEWAY_BUG(kAcknowledgeByIndexOnly); ++i) {
         fences_[i].last = std::min(fences_[i].last, before(index));
     }
     check();

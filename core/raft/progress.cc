@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 
 namespace causeway::raft {
 
@@ -72,7 +73,10 @@ bool Progress::on_rejected(Index rejected, Index hint) {
     if (state_ == ProgressState::kSnapshot || before(next_) != rejected) {
         return false;
     }
-    next_ = std::max(std::min(rejected, hint.next()), match_.next());
+    next_ = std::min(rejected, hint.next());
+    if (!CAUSEWAY_BUG(kNextNotAboveMatch)) {
+        next_ = std::max(next_, match_.next());
+    }
     probe_sent_ = false;
     check();
     return true;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 
 namespace causeway::raft {
 namespace {
@@ -175,6 +176,7 @@ void Raft::ready(Ready& out) {
             replicate(*leader);
         }
         if (has_left(*leader)) {
+            was_voter_ = false;  // Those that remain know of the change: it need not stand again.
             become_follower(term_, NodeId(0));
         }
     }
@@ -213,7 +215,12 @@ void Raft::fill_append(Ready& out) {
         log_.fence();
     }
     if (new_entries && leads()) {
-        send_after_append(id(), term_, AppendResponse{.index = log_.last()});
+        const AppendResponse own{.index = log_.last()};
+        if (CAUSEWAY_BUG(kOwnVoteBeforeFsync)) {
+            send(id(), own);
+        } else {
+            send_after_append(id(), term_, own);
+        }
     }
     out.append_seq = log_.last_fence();
 }

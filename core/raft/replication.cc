@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 #include "core/raft/raft.h"
 
 namespace causeway::raft {
@@ -109,7 +110,8 @@ void Raft::maybe_commit(Leader& leader) {
         const Index index = quorum_index(std::move(matches));
         // An entry of an older term is committed only by one of ours above it («thesis §3.6.2»;
         // I8).
-        if (index <= log_.commit() || !log_.holds(index, term_)) {
+        const bool ours = log_.holds(index, term_) || CAUSEWAY_BUG(kCommitOldTermByCounting);
+        if (index <= log_.commit() || !ours) {
             return;
         }
         commit_to(index);  // May change who is counted: look again.
@@ -248,13 +250,21 @@ void Raft::on(const Message& message, AppendRequest& request) {
     // 0002).
     const Index verified = after(request.prev_index, request.entries.size());
     take_entries(request);
-    commit_to(std::min(request.commit, verified));  // I13
-    send_after_append(message.from, term_, AppendResponse{.index = verified});
+    commit_to(std::min(request.commit,
+                       CAUSEWAY_BUG(kCommitBeyondVerified) ? log_.last() : verified));  // I13
+    const AppendResponse accepted{.index = CAUSEWAY_BUG(kEchoLastIndex) ? log_.last() : verified};
+    if (CAUSEWAY_BUG(kAcknowledgeBeforeFsync)) {
+        send(message.from, accepted);
+        return;
+    }
+    send_after_append(message.from, term_, accepted);
 }
 
 void Raft::take_entries(AppendRequest& request) {
     for (Entry& entry : request.entries) {
-        if (entry.index <= log_.commit() || log_.holds(entry.index, entry.term)) {
+        const bool known =
+            log_.holds(entry.index, entry.term) && !CAUSEWAY_BUG(kTruncateOnDuplicate);
+        if (entry.index <= log_.commit() || known) {
             continue;  // A duplicate or a late append cuts nothing (I12).
         }
         if (entry.index <= log_.last()) {
@@ -289,7 +299,10 @@ void Raft::on(const Message& message, const InstallSnapshot& snapshot) {
         commit_to(meta.index);  // The log has it already; a snapshot holds only what is committed.
     } else if (meta.index > log_.commit()) {
         was_voter_ = false;
-        configurations_.assign(1, ConfigurationAt{meta.index, meta.configuration});
+        configurations_.assign(1,
+                               ConfigurationAt{meta.index, CAUSEWAY_BUG(kSnapshotKeepsConfiguration)
+                                                               ? Configuration(configuration())
+                                                               : meta.configuration});
         log_.install(meta);
         snapshot_ = meta;
     }

@@ -75,6 +75,9 @@ void SetState::publish(Index index, std::size_t entry_bytes) {
     move_to_end(outputs_.self_items, news_.self_items);
     move_to_end(outputs_.ready_queues, news_.ready_queues);
     move_to_end(outputs_.ready_sinks, news_.ready_sinks);
+    move_to_end(outputs_.ready_peers, news_.ready_peers);
+    outputs_.opened.clear();
+    outputs_.closed.clear();
 }
 
 void SetState::keep(Index index, std::size_t bytes,
@@ -111,6 +114,24 @@ void SetState::perform(ApplyUnlogged& work) {
         }
     }
     outputs_.stream(work.stream).unlogged_bytes_done += work.frames.size();
+    hand_out_unlogged();
+}
+
+void SetState::perform(UnloggedFromPeer& work) {
+    ByteReader in(work.frames.view());
+    std::string_view command;
+    while (next_frame(in, command)) {
+        ByteReader fields(command);
+        CommandHeader header;
+        Publish publish;
+        if (decode_header(fields, header) && decode(fields, publish)) {
+            machine_->publish_unlogged_from_peer(publish, work.frames, outputs_);
+        }
+    }
+    hand_out_unlogged();
+}
+
+void SetState::hand_out_unlogged() {
     for (StreamOutputs& stream : outputs_.streams) {
         const auto route = routes_.find(stream.stream);
         if (route != routes_.end() && !stream.empty()) {
@@ -119,6 +140,16 @@ void SetState::perform(ApplyUnlogged& work) {
         }
     }
     outputs_.streams.clear();
+    if (!outputs_.unlogged_peers.empty()) {
+        move_to_end(outputs_.unlogged_peers, news_.unlogged_peers);
+        touched_ = true;
+    }
+}
+
+void SetState::perform(ReadPeer& work) {
+    news_.peer_reads.push_back(
+        PeerRead{work.set, machine_->read_peer(work.set, work.after, work.bytes_max)});
+    touched_ = true;
 }
 
 void SetState::perform(Serve& work) {
@@ -131,6 +162,11 @@ void SetState::perform(Serve& work) {
         for (const QueueStatus& outbox : machine_->statistics().outboxes) {
             if (outbox.messages != 0) {
                 news_.ready_sinks.push_back(outbox.name);
+            }
+        }
+        for (const state::PeerStatus& peer : machine_->peers()) {
+            if (peer.messages != 0) {
+                news_.ready_peers.push_back(peer.set);
             }
         }
         touched_ = true;

@@ -21,6 +21,7 @@
 #include "core/message/output.h"
 #include "core/raft/types.h"
 #include "core/state/machine.h"
+#include "core/state/peers.h"
 
 namespace causeway::replica {
 
@@ -38,6 +39,12 @@ struct Route {
     Attachment attachment = 0;
 };
 
+// The answer to ReadPeer.
+struct PeerRead {
+    GroupId set;
+    state::PeerBatch batch;
+};
+
 // What apply tells the loop that drives the replica.
 struct Applied {
     GroupId group;
@@ -50,6 +57,9 @@ struct Applied {
     std::vector<state::SelfItem> self_items;
     std::vector<std::string> ready_queues;
     std::vector<std::string> ready_sinks;
+    std::vector<GroupId> ready_peers;  // sets there are new items for
+    std::vector<state::UnloggedPeers> unlogged_peers;
+    std::vector<PeerRead> peer_reads;
 };
 
 enum class AttachRefusal : std::uint8_t {
@@ -94,10 +104,21 @@ struct AttachRoute {
     StreamId stream = 0;
     Index received;
 };
+// Reads items of the stream to another set; the answer is in Applied::peer_reads.
+struct ReadPeer {
+    GroupId set;
+    std::uint64_t after = 0;
+    std::uint64_t bytes_max = 0;
+};
+// QoS 0 publishes another set has for the connections of this one.
+struct UnloggedFromPeer {
+    SharedBytes frames;
+};
 // Says to every attached gateway that nothing is missing, so that it knows its leader lives.
 struct Beat {};
 using Work =
-    std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, Beat>;
+    std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
+                          UnloggedFromPeer, Beat>;
 
 struct RingLimits {
     std::size_t bytes_max = 16U << 20;
@@ -130,7 +151,10 @@ private:
     void perform(Serve& work);
     void perform(OpenRoute& work);
     void perform(AttachRoute& work);
+    void perform(ReadPeer& work);
+    void perform(UnloggedFromPeer& work);
     void perform(Beat&);
+    void hand_out_unlogged();
     void publish(Index index, std::size_t entry_bytes);
     void keep(Index index, std::size_t bytes, const std::shared_ptr<const StreamOutputs>& outputs);
     void trim();

@@ -13,6 +13,7 @@
 #include "core/message/command.h"
 #include "core/message/output.h"
 #include "core/state/kv.h"
+#include "core/state/layout.h"
 
 namespace causeway::state {
 
@@ -39,6 +40,15 @@ struct Counters {
     std::uint64_t publishes = 0;
     std::uint64_t publishes_refused = 0;
     std::uint64_t retained_evicted = 0;  // a forced output met a full table of retained messages
+    std::uint64_t peer_made = 0;         // items for other sets
+    std::uint64_t peer_acknowledged = 0;
+    std::uint64_t peer_evicted = 0;
+    std::uint64_t peer_accepted = 0;         // items from other sets; each is exactly one of:
+    std::uint64_t peer_done = 0;             // applied
+    std::uint64_t peer_expired = 0;          // its message was too old
+    std::uint64_t peer_invalid = 0;          // no item: bytes of a newer version, or damaged
+    std::uint64_t subscribes_timed_out = 0;  // filters refused because another set did not answer
+    std::uint64_t fences_evicted = 0;
 
     // Sums up what several sets counted.
     Counters& operator+=(const Counters& other);
@@ -72,6 +82,22 @@ struct SelfItem {
     bool retain = false;
 };
 
+// A gateway loop's stream that lives. The leader watches its gateway (rule 9).
+struct LiveStream {
+    StreamId stream = 0;
+    std::uint64_t node = 0;
+    std::uint64_t boot = 0;
+    std::uint32_t loop = 0;
+    friend bool operator==(const LiveStream&, const LiveStream&) = default;
+};
+
+// A QoS 0 publish that other sets have subscribers of: a kPublish command, not in any log. Their
+// leaders give it to Machine::publish_unlogged_from_peer.
+struct UnloggedPeers {
+    std::vector<GroupId> sets;  // ascending
+    std::string frame;
+};
+
 // What applying a batch of entries gave.
 struct Outputs {
     std::vector<StreamOutputs> streams;  // few: one per gateway loop; in order of first use
@@ -79,6 +105,10 @@ struct Outputs {
     std::vector<SelfItem> self_items;
     std::vector<std::string> ready_queues;  // something became receivable
     std::vector<std::string> ready_sinks;   // something was put into the outbox
+    std::vector<GroupId> ready_peers;       // sets that have new items; each once
+    std::vector<UnloggedPeers> unlogged_peers;
+    std::vector<LiveStream> opened;
+    std::vector<StreamId> closed;  // declared dead
 
     StreamOutputs& stream(StreamId id) {
         for (StreamOutputs& stream : streams) {
@@ -93,7 +123,7 @@ struct Outputs {
 };
 
 struct Timer {
-    enum class Kind : std::uint8_t { kSession, kQueue };
+    enum class Kind : std::uint8_t { kSession, kQueue, kSubscribe };
     SetMs at = 0;
     Kind kind{};
     std::uint64_t id = 0;
@@ -106,6 +136,7 @@ struct Context {
     Outputs* out = nullptr;              // set during apply
     const SharedBytes* entry = nullptr;  // the bytes views of the current command point into
     absl::btree_set<Timer> timers;
+    Layout layout;
 
     [[nodiscard]] SetMs now() const { return meta.time; }
     [[nodiscard]] Counters& counters() { return meta.counters; }

@@ -18,16 +18,26 @@ constexpr std::uint32_t kPumpSlice = 256;
 
 // One recipient a session, however many of its filters match: the highest QoS of them, every
 // identifier («MQTT 5.0 §3.3.4»).
-void Sessions::collect(std::string_view topic, std::uint64_t publisher_epoch) {
+void Sessions::collect(const Outgoing& message) {
     targets_.clear();
     recipients_.clear();
-    trie_.match(topic, [&](const Target& target) {
-        const bool own = publisher_epoch != 0 && target.session->attached &&
-                         target.session->epoch == publisher_epoch;
+    sets_.clear();
+    // Epochs of another set's clients say nothing here.
+    const std::uint64_t own_epoch =
+        context_.layout.owns(message.client_id) ? message.publisher_epoch : 0;
+    trie_.match(message.topic, [&](const Target& target) {
+        if (target.session == nullptr) {
+            sets_.push_back(GroupId(target.identifier));
+            return;
+        }
+        const bool own =
+            own_epoch != 0 && target.session->attached && target.session->epoch == own_epoch;
         if (!(target.no_local && own)) {
             targets_.push_back(target);
         }
     });
+    std::sort(sets_.begin(), sets_.end());
+    sets_.erase(std::unique(sets_.begin(), sets_.end()), sets_.end());
     const auto by_session = [](const Target& a, const Target& b) {
         return std::pair(a.session->id, a.identifier) < std::pair(b.session->id, b.identifier);
     };
@@ -47,8 +57,31 @@ void Sessions::collect(std::string_view topic, std::uint64_t publisher_epoch) {
     }
 }
 
-std::size_t Sessions::deliver(const Outgoing& message, bool attached_only) {
-    collect(message.topic, message.publisher_epoch);
+std::size_t Sessions::deliver(const Outgoing& message) {
+    collect(message);
+    deliver_collected(message, false);
+    if (!sets_.empty()) {
+        const PeerItem item = peer_item_of(message, PeerItemKind::kMessage);
+        for (const GroupId set : sets_) {
+            peers_.append(set, item);
+        }
+    }
+    return recipients_.size() + sets_.size();
+}
+
+std::size_t Sessions::deliver_here(const Outgoing& message) {
+    collect(message);
+    deliver_collected(message, false);
+    return recipients_.size();
+}
+
+std::vector<GroupId> Sessions::deliver_unlogged(const Outgoing& message) {
+    collect(message);
+    deliver_collected(message, true);
+    return sets_;
+}
+
+void Sessions::deliver_collected(const Outgoing& message, bool attached_only) {
     std::uint32_t copies = 0;
     for (Recipient& to : recipients_) {
         to.qos = attached_only ? 0 : std::min(to.qos, message.qos);
@@ -64,7 +97,6 @@ std::size_t Sessions::deliver(const Outgoing& message, bool attached_only) {
             push_direct(*to.session, message, to);
         }
     }
-    return recipients_.size();
 }
 
 void Sessions::deliver_retained(Session& session, const Outgoing& message,
@@ -80,6 +112,15 @@ void Sessions::deliver_retained(Session& session, const Outgoing& message,
         append(session, message, to, 0);
     } else {
         push_direct(session, message, to);
+    }
+}
+
+void Sessions::deliver_retained_from_peer(std::uint64_t session_id, std::string_view filter,
+                                          const Outgoing& message) {
+    Session* session = find(session_id);
+    const Subscription* held = session == nullptr ? nullptr : subscription_of(*session, filter);
+    if (held != nullptr) {
+        deliver_retained(*session, message, *held);
     }
 }
 

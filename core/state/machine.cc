@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/state/exchange.h"
+#include "core/state/fences.h"
+#include "core/state/interests.h"
 #include "core/state/item.h"
+#include "core/state/peers.h"
 #include "core/state/publish.h"
 #include "core/state/retained.h"
 #include "core/state/sessions.h"
@@ -21,30 +25,41 @@ constexpr std::uint32_t kStepBudget = 256;
 
 struct Machine::Parts {
     explicit Parts(Kv& kv)
-        : context{kv, {}, nullptr, nullptr, {}},
+        : context{kv, {}, nullptr, nullptr, {}, {}},
           items(context),
           queues(context, items),
           streams(context),
           work(context),
-          sessions(context, items, queues, streams, work),
-          retained(context, sessions),
-          publisher(context, queues, sessions, retained) {}
+          peers(context, items),
+          interests(context, peers),
+          fences(context),
+          sessions(context, {items, queues, streams, work, peers, interests}),
+          retained(context, sessions, peers),
+          publisher(context, {queues, sessions, retained, peers, fences}),
+          exchange(context, peers, sessions, publisher, work) {}
 
     Context context;
     Items items;
     Queues queues;
     Streams streams;
     WorkList work;
+    Peers peers;
+    Interests interests;
+    Fences fences;
     Sessions sessions;
     Retained retained;
     Publisher publisher;
+    Exchange exchange;
     Index applied;
 
     void apply_command(std::string_view command);
-    void hello(const CommandHeader& header, ByteReader& in);
     CommandResult perform(const CommandHeader& header, ByteReader& in);
     ResultCode perform_session(const CommandHeader& header, ByteReader& in, std::string& detail);
     ResultCode perform_queue(const CommandHeader& header, ByteReader& in, std::string& detail);
+    ResultCode perform_peer(const CommandHeader& header, ByteReader& in, std::string& detail);
+    ResultCode hello(const Hello& command, std::string& detail);
+    void publish_unlogged(const Publish& publish, const SharedBytes& owner, Outputs& out,
+                          bool from_peer);
     void gateway_down(StreamId stream);
     std::uint32_t work_slice(std::uint32_t budget);
     void step();
@@ -67,7 +82,10 @@ Result<> Machine::load() {
         return fail(
             "the state's first record is damaged: refill this node from its peers or a backup");
     }
-    if (!p.streams.load() || !p.queues.load() || !p.work.load() || !p.sessions.load()) {
+    const bool ok = p.context.layout.load(p.context.kv) && p.streams.load() && p.queues.load() &&
+                    p.work.load() && p.peers.load() && p.interests.load() && p.fences.load() &&
+                    p.sessions.load();
+    if (!ok) {
         return fail(
             "a record of the state is damaged: refill this node from its peers or a backup");
     }
@@ -139,15 +157,8 @@ CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& i
     CommandResult result;
     switch (header.kind) {
         case CommandKind::kHello:
-            result.code = with<Hello>(in, [&](const Hello& command) {
-                std::vector<StreamId> died;
-                const Stream& stream = streams.hello(command, died);
-                ByteWriter(result.detail).varint(stream.id);
-                for (const StreamId id : died) {
-                    gateway_down(id);
-                }
-                return ResultCode::kOk;
-            });
+            result.code = with<Hello>(
+                in, [&](const Hello& command) { return hello(command, result.detail); });
             break;
         case CommandKind::kGatewayDown: {
             const auto id = static_cast<StreamId>(in.varint());
@@ -187,6 +198,11 @@ CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& i
         case CommandKind::kOutboxDone:
             result.code = perform_queue(header, in, result.detail);
             break;
+        case CommandKind::kSetLayout:
+        case CommandKind::kPeerItems:
+        case CommandKind::kPeerAcked:
+            result.code = perform_peer(header, in, result.detail);
+            break;
         default:
             result.code = perform_session(header, in, result.detail);
             break;
@@ -205,7 +221,7 @@ ResultCode Machine::Parts::perform_session(const CommandHeader& header, ByteRead
         case CommandKind::kSubscribe:
             return with<Subscribe>(in, [&](const Subscribe& c) {
                 const bool idle = work.empty();
-                const ResultCode code = sessions.subscribe(c, stream, detail);
+                const ResultCode code = sessions.subscribe(c, header, detail);
                 // Retained messages of the usual subscription come with its own entry.
                 std::uint32_t left = idle ? kStepBudget : 0;
                 while (left != 0 && !work.empty()) {
@@ -261,9 +277,40 @@ ResultCode Machine::Parts::perform_queue(const CommandHeader& header, ByteReader
     }
 }
 
+ResultCode Machine::Parts::perform_peer(const CommandHeader& header, ByteReader& in,
+                                        std::string& detail) {
+    switch (header.kind) {
+        case CommandKind::kSetLayout:
+            return with<SetLayout>(in, [&](const SetLayout& c) { return exchange.set_layout(c); });
+        case CommandKind::kPeerItems:
+            return with<PeerItems>(in,
+                                   [&](const PeerItems& c) { return exchange.accept(c, detail); });
+        case CommandKind::kPeerAcked:
+            return with<PeerAcked>(
+                in, [&](const PeerAcked& c) { return exchange.acknowledged(c, detail); });
+        default:
+            return ResultCode::kInvalid;
+    }
+}
+
+ResultCode Machine::Parts::hello(const Hello& command, std::string& detail) {
+    std::vector<StreamId> died;
+    const StreamId next = context.meta.next_stream;
+    const Stream& stream = streams.hello(command, died);
+    ByteWriter(detail).varint(stream.id);
+    if (stream.id == next) {
+        context.out->opened.push_back(LiveStream{stream.id, stream.node, stream.boot, stream.loop});
+    }
+    for (const StreamId id : died) {
+        gateway_down(id);
+    }
+    return ResultCode::kOk;
+}
+
 // Rule 9: from now on the stream's sessions count as detached; the work list gets them one by one.
 void Machine::Parts::gateway_down(StreamId stream) {
     context.out->stream(stream).dead = true;
+    context.out->closed.push_back(stream);
     WorkItem detach;
     detach.kind = WorkItem::Kind::kDetach;
     detach.id = stream;
@@ -287,6 +334,19 @@ std::uint32_t Machine::Parts::work_slice(std::uint32_t budget) {
         case WorkItem::Kind::kPurge:
             done = sessions.purge_slice(item, budget, more);
             break;
+        case WorkItem::Kind::kPeerReplay:
+            if (peers.crowded(item.set)) {
+                work.park(std::move(item));
+                return 1;
+            }
+            done = retained.peer_replay_slice(item, budget, more);
+            break;
+        case WorkItem::Kind::kTrim:
+            done = exchange.trim_slice(item, budget, more);
+            break;
+        case WorkItem::Kind::kFit:
+            done = sessions.fit_slice(item, budget, more);
+            break;
     }
     if (more) {
         work.again(std::move(item));
@@ -304,6 +364,8 @@ void Machine::Parts::step() {
         std::uint32_t done = 1;
         if (timer.kind == Timer::Kind::kSession) {
             sessions.on_timer(timer.id);
+        } else if (timer.kind == Timer::Kind::kSubscribe) {
+            sessions.on_subscribe_timer(timer.id);
         } else if (Queue* queue = queues.find(timer.id)) {
             done += queues.expire(*queue, left);
         }
@@ -314,10 +376,10 @@ void Machine::Parts::step() {
     }
 }
 
-void Machine::publish_unlogged(const Publish& publish, const SharedBytes& owner, Outputs& out) {
-    Parts& p = *parts_;
-    p.context.out = &out;
-    p.context.entry = &owner;
+void Machine::Parts::publish_unlogged(const Publish& publish, const SharedBytes& owner,
+                                      Outputs& out, bool from_peer) {
+    context.out = &out;
+    context.entry = &owner;
     Outgoing message;
     message.topic = publish.topic;
     message.body = publish.body;
@@ -325,13 +387,32 @@ void Machine::publish_unlogged(const Publish& publish, const SharedBytes& owner,
     message.publisher_epoch = publish.epoch;
     message.retain = publish.retain;
     message.expires_at =
-        publish.expiry_s == 0 ? 0 : p.context.now() + std::uint64_t{publish.expiry_s} * 1000;
-    p.sessions.deliver(message, true);
-    for (StreamOutputs& stream : out.streams) {
-        stream.time = p.context.now();
+        publish.expiry_s == 0 ? 0 : context.now() + std::uint64_t{publish.expiry_s} * 1000;
+    std::vector<GroupId> sets = sessions.deliver_unlogged(message);
+    if (!from_peer && !sets.empty()) {
+        Publish bare = publish;
+        bare.outputs = {};
+        bare.rule_version = 0;
+        bare.username = {};
+        bare.peer_host = {};
+        UnloggedPeers& named = out.unlogged_peers.emplace_back();
+        named.sets = std::move(sets);
+        encode(CommandHeader{}, bare, named.frame);
     }
-    p.context.out = nullptr;
-    p.context.entry = nullptr;
+    for (StreamOutputs& stream : out.streams) {
+        stream.time = context.now();
+    }
+    context.out = nullptr;
+    context.entry = nullptr;
+}
+
+void Machine::publish_unlogged(const Publish& publish, const SharedBytes& owner, Outputs& out) {
+    parts_->publish_unlogged(publish, owner, out, false);
+}
+
+void Machine::publish_unlogged_from_peer(const Publish& publish, const SharedBytes& owner,
+                                         Outputs& out) {
+    parts_->publish_unlogged(publish, owner, out, true);
 }
 
 void Machine::commit() {
@@ -342,6 +423,7 @@ void Machine::commit() {
     p.sessions.flush();
     p.queues.flush();
     p.streams.flush();
+    p.peers.flush();
     std::string record;
     encode(p.context.meta, record);
     p.context.kv.put(key_of(Table::kMeta), record);
@@ -399,6 +481,20 @@ std::vector<SelfItem> Machine::read_self(std::uint64_t after, std::uint64_t byte
     return items;
 }
 
+PeerBatch Machine::read_peer(GroupId set, std::uint64_t after, std::uint64_t bytes_max) const {
+    const Peer* peer = parts_->peers.find(set);
+    return peer == nullptr ? PeerBatch{} : parts_->peers.read(*peer, after, bytes_max);
+}
+
+std::vector<PeerStatus> Machine::peers() const {
+    std::vector<PeerStatus> all;
+    for (const auto& [set, peer] : parts_->peers.all()) {
+        all.push_back(
+            PeerStatus{set, peer.tail, peer.acked, peer.accepted, peer.messages, peer.bytes});
+    }
+    return all;
+}
+
 Statistics Machine::statistics() const {
     const Parts& p = *parts_;
     Statistics all;
@@ -412,6 +508,12 @@ Statistics Machine::statistics() const {
     all.counters = p.context.meta.counters;
     all.queues = p.queues.status(QueueKind::kOperator);
     all.outboxes = p.queues.status(QueueKind::kOutbox);
+    all.held_interests = p.sessions.held_interests();
+    all.asked_interests = p.interests.asked();
+    all.waiting_subscribes = p.interests.waiting();
+    all.fences = p.fences.size();
+    all.parked_work = p.work.parked();
+    all.peers = peers();
     return all;
 }
 

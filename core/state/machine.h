@@ -18,9 +18,20 @@
 #include "core/message/command.h"
 #include "core/message/output.h"
 #include "core/state/context.h"
+#include "core/state/peers.h"
 #include "core/state/queues.h"
 
 namespace causeway::state {
+
+// The streams between this set and another one. made = acknowledged + pending + evicted.
+struct PeerStatus {
+    GroupId set;
+    std::uint64_t made = 0;      // the number of the newest item for it
+    std::uint64_t acked = 0;     // it has applied them up to here: read on behind this
+    std::uint64_t accepted = 0;  // the last item from it that was applied here
+    std::uint64_t messages = 0;  // pending
+    std::uint64_t bytes = 0;
+};
 
 struct Statistics {
     std::uint64_t sessions = 0;
@@ -33,14 +44,12 @@ struct Statistics {
     Counters counters;
     std::vector<QueueStatus> queues;
     std::vector<QueueStatus> outboxes;
-};
-
-// The stream of a gateway loop.
-struct LiveStream {
-    StreamId stream = 0;
-    std::uint64_t node = 0;
-    std::uint64_t boot = 0;
-    std::uint32_t loop = 0;
+    std::uint64_t held_interests = 0;      // filters other sets want
+    std::uint64_t asked_interests = 0;     // filters this set told others it wants
+    std::uint64_t waiting_subscribes = 0;  // answered kLater and not settled
+    std::uint64_t fences = 0;
+    std::uint64_t parked_work = 0;
+    std::vector<PeerStatus> peers;  // by set
 };
 
 class Machine {
@@ -58,8 +67,11 @@ public:
     // nothing. Bytes that are no entry give kInvalid results; they never stop the machine.
     void apply(Index index, const SharedBytes& entry, Outputs& out);
 
-    // Effect: delivers a QoS 0 publish to the connections that want it; changes no state.
+    // Effect: delivers a QoS 0 publish to the connections that want it, and names the other sets
+    // that have such; changes no state. `owner` holds what the views of `publish` point to.
     void publish_unlogged(const Publish& publish, const SharedBytes& owner, Outputs& out);
+    // The same with what another set named this one for: to the connections of this set only.
+    void publish_unlogged_from_peer(const Publish& publish, const SharedBytes& owner, Outputs& out);
 
     // Effect: writes what changed since the last commit, as one step with the last applied index.
     void commit();
@@ -83,6 +95,11 @@ public:
     [[nodiscard]] std::vector<OutboxItem> read_outbox(std::string_view sink, std::uint64_t after,
                                                       std::uint64_t bytes_max);
     [[nodiscard]] std::vector<SelfItem> read_self(std::uint64_t after, std::uint64_t bytes_max);
+    // Items of the stream to another set behind `after`; at most 1,024.
+    [[nodiscard]] PeerBatch read_peer(GroupId set, std::uint64_t after,
+                                      std::uint64_t bytes_max) const;
+    // Every other set there was ever something for, or from; ascending.
+    [[nodiscard]] std::vector<PeerStatus> peers() const;
     [[nodiscard]] Statistics statistics() const;
 
 private:

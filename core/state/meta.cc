@@ -13,7 +13,10 @@ constexpr std::uint64_t Counters::*kCounters[] = {
     &Counters::queue_evicted,      &Counters::sink_made,           &Counters::sink_delivered,
     &Counters::sink_dead_lettered, &Counters::sink_evicted,        &Counters::self_made,
     &Counters::self_done,          &Counters::publishes,           &Counters::publishes_refused,
-    &Counters::retained_evicted,
+    &Counters::retained_evicted,   &Counters::peer_made,           &Counters::peer_acknowledged,
+    &Counters::peer_evicted,       &Counters::peer_accepted,       &Counters::peer_done,
+    &Counters::peer_expired,       &Counters::peer_invalid,        &Counters::subscribes_timed_out,
+    &Counters::fences_evicted,
 };
 
 }  // namespace

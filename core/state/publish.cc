@@ -1,5 +1,6 @@
 #include "core/state/publish.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,72 @@ namespace {
 QueueKind queue_kind(RouteKind kind) {
     return kind == RouteKind::kSink ? QueueKind::kOutbox : QueueKind::kOperator;
 }
+
+// What a publish and its outputs take, summed up by where it goes.
+class Needs {
+public:
+    Needs(const Context& context, const Retained& table) : context_(context), table_(table) {}
+
+    void add_item(const RouteOutput& output, std::uint64_t bytes) {
+        Need* need = nullptr;
+        for (Need& other : items_) {
+            need = other.kind == output.kind && other.target == output.target ? &other : need;
+        }
+        if (need == nullptr) {
+            need = &items_.emplace_back(Need{output.kind, output.target, 0, 0});
+        }
+        ++need->messages;
+        need->bytes += bytes;
+    }
+    void add_republish(const RouteOutput& output, std::string_view client_id) {
+        if (!context_.layout.owns(output.target)) {
+            add_forwarded(output.target, output.body, client_id);
+        } else if (output.retain) {
+            table_.add_need(output.target, output.body, retained);
+        }
+    }
+    void add_forwarded(std::string_view topic, std::string_view body, std::string_view client_id) {
+        const GroupId set = context_.layout.owner(topic);
+        PeerNeed* need = nullptr;
+        for (PeerNeed& other : peers_) {
+            need = other.set == set ? &other : need;
+        }
+        if (need == nullptr) {
+            need = &peers_.emplace_back(PeerNeed{set, 0, 0});
+        }
+        ++need->messages;
+        need->bytes += peer_item_bytes_max(topic.size(), body.size(), client_id.size());
+    }
+    [[nodiscard]] bool fit(const Queues& queues, const Peers& peers) const {
+        return table_.has_room(retained) &&
+               std::all_of(items_.begin(), items_.end(),
+                           [&](const Need& need) {
+                               return queues.has_room(queue_kind(need.kind), need.target,
+                                                      need.messages, need.bytes);
+                           }) &&
+               std::all_of(peers_.begin(), peers_.end(), [&](const PeerNeed& need) {
+                   return peers.has_room(need.set, need.messages, need.bytes);
+               });
+    }
+    RetainedNeed retained;
+
+private:
+    struct Need {
+        RouteKind kind;
+        std::string_view target;
+        std::uint64_t messages;
+        std::uint64_t bytes;
+    };
+    struct PeerNeed {
+        GroupId set;
+        std::uint64_t messages;
+        std::uint64_t bytes;
+    };
+    const Context& context_;
+    const Retained& table_;
+    std::vector<Need> items_;
+    std::vector<PeerNeed> peers_;
+};
 
 }  // namespace
 
@@ -22,45 +89,32 @@ Item Publisher::item_of(const RouteOutput& output, const Origin& origin) {
     return item;
 }
 
-ResultCode Publisher::check_outputs(std::string_view outputs, const Origin& origin,
-                                    RetainedNeed retained) const {
-    struct Need {
-        RouteKind kind;
-        std::string_view target;
-        std::uint64_t messages;
-        std::uint64_t bytes;
-    };
-    std::vector<Need> needs;
-    ByteReader in(outputs);
+ResultCode Publisher::check(const Publish& command, const Origin& origin) const {
+    Needs needs(context_, retained_);
+    if (!context_.layout.owns(command.topic)) {
+        needs.add_forwarded(command.topic, command.body, command.client_id);
+    } else if (command.retain) {
+        retained_.add_need(command.topic, command.body, needs.retained);
+    }
+    ByteReader in(command.outputs);
     RouteOutput output;
     while (next_route_output(in, output)) {
         if (output.kind == RouteKind::kRepublish) {
-            if (output.retain) {
-                retained_.add_need(output.target, output.body, retained);
-            }
-            continue;
+            needs.add_republish(output, command.client_id);
+        } else {
+            needs.add_item(output, item_of(output, origin).bytes());
         }
-        Need* need = nullptr;
-        for (Need& other : needs) {
-            if (other.kind == output.kind && other.target == output.target) {
-                need = &other;
-            }
-        }
-        if (need == nullptr) {
-            need = &needs.emplace_back(Need{output.kind, output.target, 0, 0});
-        }
-        ++need->messages;
-        need->bytes += item_of(output, origin).bytes();
     }
     if (in.failed()) {
         return ResultCode::kInvalid;
     }
-    bool fits = retained_.has_room(retained);
-    for (const Need& need : needs) {
-        fits = fits &&
-               queues_.has_room(queue_kind(need.kind), need.target, need.messages, need.bytes);
-    }
-    return fits ? ResultCode::kOk : ResultCode::kQuotaExceeded;
+    return needs.fit(queues_, peers_) ? ResultCode::kOk : ResultCode::kQuotaExceeded;
+}
+
+void Publisher::forward(const Outgoing& message, bool retain_only) {
+    PeerItem item = peer_item_of(message, PeerItemKind::kPublish);
+    item.retain_only = retain_only;
+    peers_.append(context_.layout.owner(message.topic), item);
 }
 
 void Publisher::keep(const Outgoing& message) {
@@ -85,10 +139,11 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
             message.expires_at = origin.expires_at;
             message.qos = output.qos;
             message.retain = output.retain;
-            if (message.retain) {
-                keep(message);
+            if (context_.layout.owns(message.topic)) {
+                peer_publish(message, false);
+            } else {
+                forward(message, false);
             }
-            sessions_.deliver(message, false);
             continue;
         }
         const Item item = item_of(output, origin);
@@ -105,11 +160,21 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
     }
 }
 
+void Publisher::peer_publish(const Outgoing& message, bool retain_only) {
+    if (message.retain) {
+        keep(message);
+    }
+    if (!retain_only) {
+        sessions_.deliver(message);
+    }
+}
+
 ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     Session* session = nullptr;
     if (command.epoch != 0) {
-        session = sessions_.owner(command.epoch, stream);
-        if (session == nullptr) {
+        const bool at_home = context_.layout.owns(command.client_id);
+        session = at_home ? sessions_.owner(command.epoch, stream) : nullptr;
+        if (at_home ? session == nullptr : !fences_.admit(command.client_id, command.epoch)) {
             return ResultCode::kStale;
         }
     }
@@ -120,11 +185,7 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     const SetMs expires_at =
         command.expiry_s == 0 ? 0 : context_.now() + std::uint64_t{command.expiry_s} * 1000;
     const Origin origin{command.topic, command.client_id, expires_at};
-    RetainedNeed need;
-    if (command.retain) {
-        retained_.add_need(command.topic, command.body, need);
-    }
-    const ResultCode checked = check_outputs(command.outputs, origin, need);
+    const ResultCode checked = check(command, origin);
     if (checked != ResultCode::kOk) {
         ++context_.counters().publishes_refused;
         return checked;
@@ -141,14 +202,17 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     message.publisher_epoch = command.epoch;
     message.qos = command.qos;
     message.retain = command.retain;
-    if (command.retain) {
+    const bool ours = context_.layout.owns(command.topic);
+    if (!ours && (command.retain || !command.outputs_only)) {
+        forward(message, command.outputs_only);
+    } else if (command.retain) {
         retained_.put(message);
     }
     perform_outputs(command.outputs, origin);
-    if (command.outputs_only) {
+    if (!ours || command.outputs_only) {
         return ResultCode::kOk;
     }
-    const bool anyone = sessions_.deliver(message, false) != 0 || !command.outputs.empty();
+    const bool anyone = sessions_.deliver(message) != 0 || !command.outputs.empty();
     return anyone ? ResultCode::kOk : ResultCode::kNoSubscribers;
 }
 
@@ -172,13 +236,18 @@ ResultCode Publisher::self_publish(const SelfPublish& command) {
     message.expires_at = item.message.expires_at;
     message.qos = item.qos;
     message.retain = item.retain;
-    if (message.retain) {
+    const bool ours = context_.layout.owns(message.topic);
+    if (!ours) {
+        forward(message, false);
+    } else if (message.retain) {
         keep(message);
     }
     context_.entry = entry;
     perform_outputs(command.outputs, Origin{message.topic, message.client_id, message.expires_at});
     context_.entry = &shared;
-    sessions_.deliver(message, false);
+    if (ours) {
+        sessions_.deliver(message);
+    }
     context_.entry = entry;
     return ResultCode::kOk;
 }

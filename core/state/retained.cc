@@ -110,6 +110,22 @@ std::uint32_t Retained::replay_slice(WorkItem& item, std::uint32_t budget, bool&
     Subscription subscription;
     subscription.identifier = item.identifier;
     subscription.qos = item.options;
+    return visit_slice(item, budget, more, [&](const Outgoing& message) {
+        sessions_.deliver_retained(*session, message, subscription);
+    });
+}
+
+std::uint32_t Retained::peer_replay_slice(WorkItem& item, std::uint32_t budget, bool& more) {
+    return visit_slice(item, budget, more, [&](const Outgoing& message) {
+        PeerItem found = peer_item_of(message, PeerItemKind::kRetained);
+        found.session = item.id;
+        found.filter = item.text;
+        peers_.append(item.set, found);
+    });
+}
+
+std::uint32_t Retained::visit_slice(WorkItem& item, std::uint32_t budget, bool& more,
+                                    absl::FunctionRef<void(const Outgoing& message)> visit) {
     const bool wild = has_wildcard(item.text);
     const std::string prefix = key_of(Table::kRetained, literal_prefix(item.text));
     std::string from = item.after_text.empty() ? prefix : key_of(Table::kRetained, item.after_text);
@@ -149,7 +165,7 @@ std::uint32_t Retained::replay_slice(WorkItem& item, std::uint32_t budget, bool&
         message.expires_at = record.expires_at;
         message.qos = record.qos;
         message.retain = true;
-        sessions_.deliver_retained(*session, message, subscription);
+        visit(message);
     }
     return looked_at + 1;
 }

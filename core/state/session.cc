@@ -90,6 +90,9 @@ void encode(const Subscription& subscription, std::string& out) {
     writer.u8(static_cast<std::uint8_t>(subscription.qos | (subscription.no_local ? kFlag4 : 0) |
                                         (subscription.retain_as_published ? kFlag8 : 0)));
     writer.varint(subscription.identifier);
+    if (subscription.waiting != 0) {
+        writer.varint(subscription.waiting);
+    }
 }
 
 bool decode(std::string_view in, Subscription& out) {
@@ -99,6 +102,7 @@ bool decode(std::string_view in, Subscription& out) {
     out.no_local = (flags & kFlag4) != 0;
     out.retain_as_published = (flags & kFlag8) != 0;
     out.identifier = static_cast<std::uint32_t>(reader.varint());
+    out.waiting = reader.at_end() ? 0 : reader.varint();
     return !reader.failed();
 }
 

@@ -27,6 +27,7 @@ struct Subscription {
     std::uint8_t qos = 0;
     bool no_local = false;
     bool retain_as_published = false;
+    std::uint64_t waiting = 0;  // the last SUBSCRIBE for it that waits for other sets; 0: none
 };
 
 struct InFlight {
@@ -70,9 +71,9 @@ struct Session {
     SetMs expires_at = 0;  // when detached; 0: not at all
     SetMs will_at = 0;     // 0: no will waits
     std::unique_ptr<Will> will;
-    std::unique_ptr<Inbox> inbox;  // null: the session ends with its connection
-    std::vector<Subscription> subscriptions;
-    std::vector<std::uint16_t> incoming;  // QoS 2 packet ids received and not released, sorted
+    std::unique_ptr<Inbox> inbox;             // null: the session ends with its connection
+    std::vector<Subscription> subscriptions;  // sorted by filter
+    std::vector<std::uint16_t> incoming;      // QoS 2 packet ids received and not released, sorted
 };
 
 // The record of a session; subscriptions are records of their own.

@@ -1,6 +1,7 @@
 #include "core/state/sessions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/state/tables.h"
@@ -29,22 +30,7 @@ bool Sessions::load() {
                          }
                          return ok;
                      });
-    const std::string subscriptions = key_of(Table::kSubscription);
-    context_.kv.scan(subscriptions, after_prefix(subscriptions),
-                     [&](std::string_view key, std::string_view value) {
-                         Session* session = find(ByteReader(key.substr(1)).key_u64());
-                         Subscription subscription;
-                         subscription.filter = std::string(key.substr(9));
-                         ok = ok && session != nullptr && decode(value, subscription);
-                         if (ok) {
-                             trie_.insert(
-                                 subscription.filter,
-                                 Target{session, subscription.identifier, subscription.qos,
-                                        subscription.no_local, subscription.retain_as_published});
-                             session->subscriptions.push_back(std::move(subscription));
-                         }
-                         return ok;
-                     });
+    ok = ok && load_subscriptions() && load_interests();
     for (const auto& [id, session] : by_id_) {
         arm(*session);
         ok = ok && (!session->inbox || load_inbox(*session));
@@ -264,7 +250,7 @@ void Sessions::end(Session& session) {
         fire_will(session);  // «MQTT 5.0 §3.1.2.5»: at the latest when the session ends
     }
     while (!session.subscriptions.empty()) {
-        unsubscribe_one(session, session.subscriptions.size() - 1);
+        unsubscribe_one(session, std::prev(session.subscriptions.end()));
     }
     if (session.inbox && session.inbox->messages != 0) {
         context_.counters().inbox_session_ended += session.inbox->messages;
@@ -307,75 +293,6 @@ ResultCode Sessions::close(const Close& command, StreamId stream) {
             std::min(*command.session_expiry_interval_s, context_.meta.limits.session_expiry_max_s);
     }
     detach(*session, command.reason, context_.now());
-    return ResultCode::kOk;
-}
-
-ResultCode Sessions::subscribe(const Subscribe& command, StreamId stream, std::string& answer) {
-    Session* session = owner(command.epoch, stream);
-    if (session == nullptr) {
-        return ResultCode::kStale;
-    }
-    constexpr char kQuotaExceededCode = '\x97';
-    for (const SubscriptionRequest& request : command.filters) {
-        auto& held = session->subscriptions;
-        const auto same = std::find_if(held.begin(), held.end(), [&](const Subscription& other) {
-            return other.filter == request.filter;
-        });
-        const bool is_new = same == held.end();
-        if (is_new && held.size() >= context_.meta.limits.subscriptions_per_session_max) {
-            answer.push_back(kQuotaExceededCode);
-            continue;
-        }
-        if (!is_new) {
-            unsubscribe_one(*session, static_cast<std::size_t>(same - held.begin()));
-        }
-        Subscription subscription{std::string(request.filter), request.identifier, request.qos,
-                                  request.no_local, request.retain_as_published};
-        trie_.insert(subscription.filter,
-                     Target{session, subscription.identifier, subscription.qos,
-                            subscription.no_local, subscription.retain_as_published});
-        std::string value;
-        encode(subscription, value);
-        context_.kv.put(key_of(Table::kSubscription, session->id, subscription.filter), value);
-        held.push_back(std::move(subscription));
-        answer.push_back(static_cast<char>(request.qos));
-        // Retain handling: 0 always, 1 only for a new subscription, 2 never («MQTT 5.0 §3.8.3.1»).
-        if (request.retain_handling == 0 || (request.retain_handling == 1 && is_new)) {
-            WorkItem replay;
-            replay.kind = WorkItem::Kind::kReplay;
-            replay.id = session->id;
-            replay.text = std::string(request.filter);
-            replay.identifier = request.identifier;
-            replay.options = request.qos;
-            work_.add(std::move(replay));
-        }
-    }
-    return ResultCode::kOk;
-}
-
-void Sessions::unsubscribe_one(Session& session, std::size_t at) {
-    const std::string filter = std::move(session.subscriptions[at].filter);
-    session.subscriptions.erase(session.subscriptions.begin() + static_cast<std::ptrdiff_t>(at));
-    trie_.erase(filter, [&](const Target& target) { return target.session == &session; });
-    context_.kv.erase(key_of(Table::kSubscription, session.id, filter));
-}
-
-ResultCode Sessions::unsubscribe(const Unsubscribe& command, StreamId stream, std::string& answer) {
-    Session* session = owner(command.epoch, stream);
-    if (session == nullptr) {
-        return ResultCode::kStale;
-    }
-    constexpr char kNoSubscriptionExisted = '\x11';
-    for (const std::string_view filter : command.filters) {
-        auto& held = session->subscriptions;
-        const auto same = std::find_if(held.begin(), held.end(), [&](const Subscription& other) {
-            return other.filter == filter;
-        });
-        answer.push_back(same == held.end() ? kNoSubscriptionExisted : '\0');
-        if (same != held.end()) {
-            unsubscribe_one(*session, static_cast<std::size_t>(same - held.begin()));
-        }
-    }
     return ResultCode::kOk;
 }
 

@@ -13,7 +13,10 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "core/message/trie.h"
+#include "core/state/interests.h"
 #include "core/state/item.h"
+#include "core/state/outgoing.h"
+#include "core/state/peers.h"
 #include "core/state/queues.h"
 #include "core/state/session.h"
 #include "core/state/streams.h"
@@ -21,21 +24,25 @@
 
 namespace causeway::state {
 
-// A message on its way to subscribers, as views into the entry or a record.
-struct Outgoing {
-    std::string_view topic;
-    std::string_view body;
-    std::string_view client_id;
-    SetMs expires_at = 0;
-    std::uint64_t publisher_epoch = 0;  // for no-local; 0: nobody's
-    std::uint8_t qos = 0;
-    bool retain = false;
-};
-
 class Sessions {
 public:
-    Sessions(Context& context, Items& items, Queues& queues, Streams& streams, WorkList& work)
-        : context_(context), items_(items), queues_(queues), streams_(streams), work_(work) {}
+    // The tables it works with.
+    struct Tables {
+        Items& items;
+        Queues& queues;
+        Streams& streams;
+        WorkList& work;
+        Peers& peers;
+        Interests& interests;
+    };
+    Sessions(Context& context, const Tables& tables)
+        : context_(context),
+          items_(tables.items),
+          queues_(tables.queues),
+          streams_(tables.streams),
+          work_(tables.work),
+          peers_(tables.peers),
+          interests_(tables.interests) {}
 
     bool load();
     void flush();
@@ -43,7 +50,9 @@ public:
     // Commands. Each returns its result; `answer` gets the detail.
     ResultCode open(const Open& command, StreamId stream, std::string& answer);
     ResultCode close(const Close& command, StreamId stream);
-    ResultCode subscribe(const Subscribe& command, StreamId stream, std::string& answer);
+    // kLater: the answer comes as StreamOutputs::settled, `answer` is what it would be now.
+    ResultCode subscribe(const Subscribe& command, const CommandHeader& header,
+                         std::string& answer);
     ResultCode unsubscribe(const Unsubscribe& command, StreamId stream, std::string& answer);
     ResultCode acknowledge(const Ack& command, StreamId stream);
     ResultCode received(const Received& command, StreamId stream);
@@ -55,31 +64,52 @@ public:
     [[nodiscard]] static bool may_note_incoming(const Session& session, std::uint16_t packet_id);
     void note_incoming(Session& session, std::uint16_t packet_id);
 
-    // Effect: hands the message to every session with a matching subscription: appended to inboxes,
-    // or pushed at once. Returns how many sessions it went to. `attached_only`: a publish that is
-    // not in the log goes only to connections, at QoS 0.
-    std::size_t deliver(const Outgoing& message, bool attached_only);
+    // Effect: hands the message to every session with a matching subscription, appended to inboxes
+    // or pushed at once, and to the streams of other sets that have such sessions, one item each.
+    // Returns how many sessions and sets it went to.
+    std::size_t deliver(const Outgoing& message);
+    // The same for the sessions of this set only: the message came from another one.
+    std::size_t deliver_here(const Outgoing& message);
+    // A publish that is not in the log goes only to connections, at QoS 0. Returns the other sets
+    // that want it.
+    std::vector<GroupId> deliver_unlogged(const Outgoing& message);
     // A retained message for one session and subscription.
     void deliver_retained(Session& session, const Outgoing& message,
                           const Subscription& subscription);
+    // The same from another set, if the session still has the subscription.
+    void deliver_retained_from_peer(std::uint64_t session_id, std::string_view filter,
+                                    const Outgoing& message);
+
+    // Another set has subscriptions to the filter, or none any more.
+    void add_interest(GroupId set, std::string_view filter);
+    void drop_interest(GroupId set, std::string_view filter);
+    // Effect: another set has applied this set's items up to `upto`: SUBSCRIBEs that waited for
+    // that are answered.
+    void peer_applied(GroupId set, std::uint64_t upto);
+    // A SUBSCRIBE has waited long enough.
+    void on_subscribe_timer(std::uint64_t waiting);
 
     // Slices of long work; each returns the units done and sets `more`.
     std::uint32_t detach_slice(WorkItem& item, std::uint32_t budget, bool& more);
     std::uint32_t pump_slice(const WorkItem& item, std::uint32_t budget, bool& more);
     std::uint32_t purge_slice(WorkItem& item, std::uint32_t budget, bool& more);
+    // Interests after another layout.
+    std::uint32_t fit_slice(WorkItem& item, std::uint32_t budget, bool& more);
     // A session's timer is due: its will, its end, or neither any more.
     void on_timer(std::uint64_t session_id);
 
     [[nodiscard]] Session* find(std::uint64_t id);
     [[nodiscard]] std::size_t size() const { return by_id_.size(); }
     [[nodiscard]] std::size_t attached() const { return by_epoch_.size(); }
-    [[nodiscard]] std::size_t subscriptions() const { return trie_.size(); }
+    [[nodiscard]] std::size_t subscriptions() const { return trie_.size() - held_interests_; }
+    // Of other sets.
+    [[nodiscard]] std::size_t held_interests() const { return held_interests_; }
     [[nodiscard]] std::uint64_t inbox_messages() const;
 
 private:
     struct Target {
-        Session* session = nullptr;
-        std::uint32_t identifier = 0;
+        Session* session = nullptr;    // null: another set
+        std::uint32_t identifier = 0;  // of the subscription; the id of the other set
         std::uint8_t qos = 0;
         bool no_local = false;
         bool retain_as_published = false;
@@ -92,6 +122,8 @@ private:
     };
 
     bool load_inbox(Session& session);
+    bool load_subscriptions();
+    bool load_interests();
     // The items of ended sessions refer to bodies until they are purged.
     bool load_purges();
     void mark(Session& session);
@@ -103,10 +135,26 @@ private:
     void fire_will(Session& session);
     void arm(Session& session);
     void disarm(Session& session);
-    void unsubscribe_one(Session& session, std::size_t at);
+
+    // subscribe.cc
+    // The filter's byte of the answer; `waiting` gets what it waits for.
+    char subscribe_one(Session& session, const SubscriptionRequest& request,
+                       WaitingSubscribe& waiting);
+    void ask_retained(const Session& session, const SubscriptionRequest& request);
+    void store(const Session& session, const Subscription& subscription);
+    void unsubscribe_one(Session& session, std::vector<Subscription>::iterator at);
+    // The first one not before the filter: they are sorted.
+    static std::vector<Subscription>::iterator subscription_at(Session& session,
+                                                               std::string_view filter);
+    // Null: none of exactly this filter.
+    static Subscription* subscription_of(Session& session, std::string_view filter);
+    // The connection that asked still owns the session.
+    [[nodiscard]] bool still_asks(const WaitingSubscribe& waiting, const Session& session) const;
+    void settle(const WaitingSubscribe& waiting);
 
     // inbox.cc
-    void collect(std::string_view topic, std::uint64_t publisher_epoch);
+    void collect(const Outgoing& message);
+    void deliver_collected(const Outgoing& message, bool attached_only);
     void append(Session& session, const Outgoing& message, const Recipient& to,
                 std::uint64_t body_id);
     bool make_room(Session& session, std::uint64_t bytes);
@@ -128,6 +176,8 @@ private:
     Queues& queues_;
     Streams& streams_;
     WorkList& work_;
+    Peers& peers_;
+    Interests& interests_;
     absl::btree_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
     absl::flat_hash_map<std::string_view, Session*> by_client_;  // views of Session::client_id
     absl::flat_hash_map<std::uint64_t, Session*> by_epoch_;      // attached sessions
@@ -135,6 +185,8 @@ private:
     std::vector<std::uint64_t> dirty_;
     std::vector<Target> targets_;  // scratch of deliver()
     std::vector<Recipient> recipients_;
+    std::vector<GroupId> sets_;
+    std::size_t held_interests_ = 0;
 };
 
 }  // namespace causeway::state

@@ -21,6 +21,12 @@ enum class Table : char {
     kRetained = 'r',      // topic
     kQueue = 'Q',         // kind, name
     kWork = 'w',          // sequence number
+    kLayout = 'L',
+    kPeer = 'P',      // set: the streams to and from it
+    kFence = 'F',     // client id of another set
+    kInterest = 'I',  // set, filter: another set has subscriptions to it
+    kAsked = 'a',     // filter: which sets were told that this one has subscriptions to it
+    kWaiting = 'y',   // number: a SUBSCRIBE that waits for other sets
 };
 
 inline std::string key_of(Table table) { return {static_cast<char>(table)}; }

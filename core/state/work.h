@@ -18,6 +18,9 @@ struct WorkItem {
         kPump,        // id: a session with more to push
         kReplay,  // id: a session; text: a filter; options; after_text: the last topic looked at
         kPurge,   // id: the inbox of a session that ended
+        kPeerReplay,  // set; id: a session of it; text: a filter; after_text: as for kReplay
+        kTrim,        // set: items of the stream to it that were acknowledged
+        kFit,         // after: the last session whose interests were fitted to a new layout
     };
     std::uint64_t seq = 0;
     Kind kind{};
@@ -27,6 +30,7 @@ struct WorkItem {
     std::string after_text;
     std::uint32_t identifier = 0;
     std::uint8_t options = 0;  // replay: granted QoS
+    GroupId set;
 };
 
 class WorkList {
@@ -40,11 +44,17 @@ public:
     // Effect: the front goes to the back with its cursor moved on.
     void again(WorkItem item);
     void pop();
+    // Effect: the front waits, moved on, until its set is woken: it is no work before that.
+    void park(WorkItem item);
+    // Effect: what waits for this set goes to the back.
+    void wake(GroupId set);
+    [[nodiscard]] std::size_t parked() const { return parked_.size(); }
 
 private:
-    void write(const WorkItem& item);
+    void write(const WorkItem& item, bool parked);
     Context& context_;
     std::deque<WorkItem> items_;
+    std::deque<WorkItem> parked_;
 };
 
 }  // namespace causeway::state

@@ -10,14 +10,11 @@ namespace {
 class RocksKv final : public state::Kv {
 public:
     RocksKv(Store::Impl& impl, GroupId group)
-        : impl_(impl), group_(group), prefix_(group_prefix(group, kData)), key_(prefix_) {
-        std::string value;
-        const auto status = impl_.db->Get({}, applied_key(group), &value);
-        if (!status.IsNotFound()) {
-            impl_.require(status, "a read");
-            applied_ = Index(ByteReader(value).u64());
-        }
-    }
+        : impl_(impl),
+          group_(group),
+          prefix_(table_prefix(group, impl.number({}, generation_key(group)))),
+          key_(prefix_),
+          applied_(impl.number({}, applied_key(group))) {}
 
     bool get(std::string_view key, std::string& value) override {
         const auto status = batch_.GetFromBatchAndDB(impl_.db.get(), {}, full(key), &value);
@@ -64,7 +61,9 @@ public:
         std::string value;
         ByteWriter(value).u64(applied.value());
         impl_.require(batch_.Put(applied_key(group_), value), "a put");
-        impl_.write(*batch_.GetWriteBatch());
+        if (!impl_.write(*batch_.GetWriteBatch())) {
+            return;
+        }
         batch_.Clear();
         applied_ = applied;
     }

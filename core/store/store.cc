@@ -108,17 +108,6 @@ std::uint64_t property(rocksdb::DB& db, const rocksdb::Slice& name) {
 
 }  // namespace
 
-std::string group_prefix(GroupId group, char part) {
-    std::string prefix;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        prefix.push_back(static_cast<char>(group.value() >> shift));
-    }
-    prefix.push_back(part);
-    return prefix;
-}
-
-std::string applied_key(GroupId group) { return group_prefix(group, kMeta) + "applied"; }
-
 void Store::Impl::require(const rocksdb::Status& status, std::string_view operation) {
     if (!status.ok()) {
         die(operation, status);
@@ -135,18 +124,21 @@ void Store::Impl::die(std::string_view operation, const rocksdb::Status& status)
     std::abort();
 }
 
-void Store::Impl::write(rocksdb::WriteBatch& batch) {
+bool Store::Impl::write(rocksdb::WriteBatch& batch) {
     rocksdb::WriteOptions how;
     how.disableWAL = true;
     while (true) {
         const rocksdb::Status status = db->Write(how, &batch);
         if (status.ok()) {
-            return;
+            return true;
         }
         if (!is_no_space(status)) {
             die("a write", status);
         }
         out_of_space = true;
+        if (stopping) {
+            return false;
+        }
         std::this_thread::sleep_for(kSpaceRetry);
         if (db->Resume().ok()) {
             out_of_space = false;
@@ -158,12 +150,15 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory,
                                            const StoreOptions& options) {
     auto impl = std::make_unique<Impl>(options);
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(rocks_options(*impl), directory, &db);
+    rocksdb::Status status = rocksdb::DB::Open(rocks_options(*impl), directory, &db);
+    if (status.ok()) {
+        impl->db.reset(db);
+        impl->flushed_seq = db->GetLatestSequenceNumber();  // No log to replay: all is in files.
+        status = impl->remove_remains();
+    }
     if (!status.ok()) {
         return fail("cannot open the store in " + directory + ": " + status.ToString());
     }
-    impl->db.reset(db);
-    impl->flushed_seq = db->GetLatestSequenceNumber();  // There is no log to replay: all in files.
     return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
@@ -175,25 +170,52 @@ std::unique_ptr<state::Kv> Store::kv(GroupId group) { return make_kv(*impl_, gro
 
 void Store::erase_group(GroupId group) {
     rocksdb::WriteBatch batch;
-    const std::string from = group_prefix(group, kMeta);
-    const std::string to = group_prefix(group, kData + 1);
-    impl_->require(batch.DeleteRange(impl_->db->DefaultColumnFamily(), from, to), "an erase");
-    impl_->write(batch);
+    impl_->erase_range(batch, group_prefix(group, Part::kMeta), group_prefix(group, Part::kEnd));
+    // When leaving, what is not erased now is erased by whoever asks for it again.
+    (void)impl_->write(batch);
 }
+
+std::unique_ptr<state::SnapshotReader> Store::snapshot_reader(GroupId group) {
+    return make_snapshot_reader(*impl_, group);
+}
+
+std::unique_ptr<state::SnapshotInstaller> Store::snapshot_installer(GroupId group) {
+    return make_snapshot_installer(*impl_, group);
+}
+
+std::string Store::snapshot_meta(GroupId group) const {
+    std::string meta;
+    const auto status = impl_->db->Get({}, snapshot_key(group), &meta);
+    if (status.IsNotFound()) {
+        return {};
+    }
+    impl_->require(status, "a read");
+    return meta;
+}
+
+void Store::stop_waiting() { impl_->stopping = true; }
+
+Result<> Store::flush() { return impl_->flush(); }
 
 // While RocksDB recovers from a full disk its Flush may return ok for a memtable that is not
 // written yet, so what was flushed is taken from its flush events.
-Result<> Store::flush() {
-    const std::uint64_t target = impl_->db->GetLatestSequenceNumber();
+Result<> Store::Impl::flush() {
+    const std::uint64_t target = db->GetLatestSequenceNumber();
     for (int attempt = 0; attempt < kFlushAttempts; ++attempt) {
-        const rocksdb::Status status = impl_->db->Flush(rocksdb::FlushOptions());
+        const rocksdb::Status status = db->Flush(rocksdb::FlushOptions());
         if (is_no_space(status)) {
-            impl_->out_of_space = true;
-            return fail("the store has no space to flush: " + status.ToString());
+            out_of_space = !db->Resume().ok();
+            if (out_of_space) {
+                return fail("the store has no space to flush: " + status.ToString());
+            }
+            continue;
         }
-        impl_->require(status, "a flush");
-        if (impl_->flushed_seq >= target) {
+        require(status, "a flush");
+        if (flushed_seq >= target) {
             return {};
+        }
+        if (stopping) {
+            break;
         }
         std::this_thread::sleep_for(kFlushRetry);
     }
@@ -213,13 +235,7 @@ void Store::flush_async() {
 Index Store::flushed_applied(GroupId group) const {
     rocksdb::ReadOptions persisted;
     persisted.read_tier = rocksdb::kPersistedTier;
-    std::string value;
-    const rocksdb::Status status = impl_->db->Get(persisted, applied_key(group), &value);
-    if (status.IsNotFound()) {
-        return Index();
-    }
-    impl_->require(status, "a read");
-    return Index(ByteReader(value).u64());
+    return Index(impl_->number(persisted, applied_key(group)));
 }
 
 StoreStatus Store::status() const {

@@ -75,7 +75,7 @@ std::uint64_t Log::staged_bytes_of(const Batch& batch) {
     }
     bytes += batch.configuration ? record_bytes(batch.configuration->size()) : 0;
     bytes += batch.hard_state ? record_bytes(batch.hard_state->size()) : 0;
-    bytes += batch.truncate_from ? record_bytes(0) : 0;
+    bytes += batch.truncate_from || batch.replaces_log ? record_bytes(0) : 0;
     bytes += batch.compaction ? record_bytes(0) : 0;
     bytes += batch.remove ? record_bytes(0) : 0;
     return bytes;
@@ -102,12 +102,15 @@ tl::expected<Epoch, LogError> Log::stage(const Batch& batch) {
 }
 
 void Log::stage_truncation(const Batch& batch, Tail& tail) {
-    if (batch.truncate_from) {
-        CW_CHECK(*batch.truncate_from > tail.compacted && *batch.truncate_from <= tail.last.next());
+    CW_CHECK(!batch.replaces_log || batch.compaction);
+    const std::optional<Index> from =
+        batch.replaces_log ? tail.compacted.next() : batch.truncate_from;
+    if (from) {
+        CW_CHECK(*from > tail.compacted && *from <= tail.last.next());
         tail.epoch = tail.epoch.next();
-        tail.last = Index(batch.truncate_from->value() - 1);
+        tail.last = Index(from->value() - 1);
         RecordHeader header = header_of(batch, Kind::kTruncate);
-        header.index = batch.truncate_from->value();
+        header.index = from->value();
         header.epoch = tail.epoch.value();
         put_record(staged_, header, {});
     }

@@ -42,6 +42,9 @@ struct Batch {
     // Drops the entries up to here. Beyond the last index (an installed snapshot) it empties the
     // log, and the next entry is compaction.index + 1. Must not fall.
     std::optional<CompactionPoint> compaction;
+    // An installed snapshot: every entry there is goes first, also those beyond `compaction`, which
+    // must be set.
+    bool replaces_log = false;
     // Contiguous, the first one at last + 1.
     std::vector<Entry> entries;
     std::optional<SharedBytes> configuration;

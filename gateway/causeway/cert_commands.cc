@@ -13,6 +13,8 @@ struct CertArguments {
     std::string dir = "data/certs";
     std::vector<std::string> names;
     std::string device;
+    std::string node;
+    std::vector<std::string> hosts;
     int days = 0;
     bool force = false;
     bool json = false;
@@ -59,7 +61,8 @@ void add_cert_commands(CLI::App& app, int& exit_code) {
         "Examples:\n"
         "  causeway cert init --dir data/certs\n"
         "  causeway cert issue-server --dir data/certs --name localhost --name 127.0.0.1\n"
-        "  causeway cert issue-device --dir data/certs --id plant/dev7");
+        "  causeway cert issue-device --dir data/certs --id plant/dev7\n"
+        "  causeway cert issue-node --dir data/certs --name n1 --host 192.0.2.11");
 
     CLI::App* init = cert->add_subcommand("init", "Make a CA: ca.crt and ca.key");
     add_common(init, *arguments);
@@ -78,6 +81,22 @@ void add_cert_commands(CLI::App& app, int& exit_code) {
         exit_code =
             show(certs::issue_server(arguments->dir, arguments->names, options_of(*arguments)),
                  arguments->json);
+    });
+
+    CLI::App* node = cert->add_subcommand(
+        "issue-node", "Make nodes/NAME.crt and nodes/NAME.key, for a node towards other nodes");
+    add_common(node, *arguments);
+    node->add_option("--name", arguments->node,
+                     "The node's name; its certificate's CN is node:NAME")
+        ->required();
+    node->add_option("--host", arguments->hosts,
+                     "DNS name or IP address to put in as well; may be repeated");
+    node->footer(
+        "Example:\n  causeway cert issue-node --name n1 --host n1.example --host 192.0.2.11");
+    node->callback([arguments, &exit_code] {
+        exit_code = show(certs::issue_node(arguments->dir, arguments->node, arguments->hosts,
+                                           options_of(*arguments)),
+                         arguments->json);
     });
 
     CLI::App* device =

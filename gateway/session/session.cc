@@ -123,7 +123,7 @@ void Session::on_result(std::uint64_t token, ResultCode code, std::string_view d
             released(static_cast<std::uint16_t>(what_of(token)), code, out);
             break;
         case Ticket::kSubscribe:
-            subscribed(code, detail, out);
+            subscribed(static_cast<std::uint16_t>(what_of(token)), code, detail, out);
             break;
         case Ticket::kUnsubscribe:
             unsubscribed(code, detail, out);

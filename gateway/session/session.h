@@ -183,7 +183,8 @@ private:
     // subscribe.cc
     void handle(const mqtt::Subscribe& packet, Effects& out);
     void handle(const mqtt::Unsubscribe& packet, Effects& out);
-    void subscribed(ResultCode code, std::string_view detail, Effects& out);
+    void subscribed(std::uint16_t packet_id, ResultCode code, std::string_view detail,
+                    Effects& out);
     void unsubscribed(ResultCode code, std::string_view detail, Effects& out);
 
     // session.cc

@@ -1,5 +1,8 @@
 // SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8 to §3.11). The core decides each filter; what this
 // server does not offer is answered here.
+#include <algorithm>
+
+#include "core/base/check.h"
 #include "core/message/topic.h"
 #include "gateway/session/effects.h"
 
@@ -43,15 +46,23 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
     submit(make_token(Ticket::kSubscribe, packet.packet_id), command, {}, out);
 }
 
-void Session::subscribed(ResultCode code, std::string_view detail, Effects& out) {
-    PendingSubscribe pending = std::move(extras().subscribes.front());
-    extras_->subscribes.pop_front();
+// Not in the order of asking: a filter that other sets must know first takes longer.
+void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_view detail,
+                         Effects& out) {
+    auto& subscribes = extras().subscribes;
+    const auto asked =
+        std::find_if(subscribes.begin(), subscribes.end(), [packet_id](const PendingSubscribe& one) {
+            return one.packet_id == packet_id;
+        });
+    CW_CHECK(asked != subscribes.end(), "a result belongs to a SUBSCRIBE");
+    const PendingSubscribe pending = std::move(*asked);
+    subscribes.erase(asked);
     const ReasonCode refused = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
                                                                   : ReasonCode::kUnspecifiedError;
     mqtt::Suback packet;
     packet.packet_id = pending.packet_id;
     std::size_t next = 0;
-    for (ReasonCode& reason : pending.codes) {
+    for (ReasonCode reason : pending.codes) {
         if (reason == ReasonCode::kSuccess) {
             const bool decided = code == ResultCode::kOk && next < detail.size();
             reason = decided ? static_cast<ReasonCode>(detail[next++]) : refused;

@@ -1,6 +1,7 @@
 #include "certs/context.h"
 
 #include <gmock/gmock.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "certs/issue.h"
@@ -134,6 +135,96 @@ TEST_F(Context, AClientVerifiesUnlessInsecure) {
     EXPECT_TRUE(make_client_context({}));  // The system's CAs.
     client.ca = folder_ / "none";
     EXPECT_FALSE(make_client_context(client));
+}
+
+class Peers : public testing::Test {
+protected:
+    void SetUp() override {
+        ASSERT_TRUE(init_ca(folder_.path()));
+        ASSERT_TRUE(issue_node(folder_.path(), "n1", {"localhost"}));
+        ASSERT_TRUE(issue_node(folder_.path(), "n2", {}));
+        ASSERT_TRUE(issue_device(folder_.path(), "d"));
+    }
+    PeerTlsConfig config(const std::string& leaf) {
+        return {folder_ / leaf + ".crt", folder_ / leaf + ".key", folder_ / "ca.crt"};
+    }
+
+    Folder folder_;
+};
+
+// Runs the handshake of two contexts over memory; whether both sides are content.
+bool shake(SslContext* server_context, SslContext* client_context) {
+    const std::unique_ptr<SSL, decltype(&SSL_free)> server(SSL_new(server_context), SSL_free);
+    const std::unique_ptr<SSL, decltype(&SSL_free)> client(SSL_new(client_context), SSL_free);
+    BIO* one = nullptr;
+    BIO* other = nullptr;
+    BIO_new_bio_pair(&one, 0, &other, 0);
+    SSL_set_bio(server.get(), one, one);
+    SSL_set_bio(client.get(), other, other);
+    SSL_set_accept_state(server.get());
+    SSL_set_connect_state(client.get());
+    int done = 0;
+    for (int i = 0; i < 20 && done != 2; ++i) {
+        done = (SSL_do_handshake(client.get()) == 1 ? 1 : 0) +
+               (SSL_do_handshake(server.get()) == 1 ? 1 : 0);
+    }
+    ERR_clear_error();
+    return done == 2 && std::string(SSL_get_version(server.get())) == "TLSv1.3";
+}
+
+TEST_F(Peers, NodesOfOneCaTalkBothWays) {
+    const auto n1 = make_peer_contexts(config("nodes/n1"));
+    const auto n2 = make_peer_contexts(config("nodes/n2"));
+    ASSERT_TRUE(n1 && n2);
+    EXPECT_TRUE(shake(n1->server.get(), n2->client.get()));
+    EXPECT_TRUE(shake(n2->server.get(), n1->client.get()));
+}
+
+TEST_F(Peers, OthersAreRefused) {
+    const auto n1 = make_peer_contexts(config("nodes/n1"));
+    ASSERT_TRUE(n1);
+    ClientTlsConfig client;
+    client.ca = folder_ / "ca.crt";
+    EXPECT_FALSE(shake(n1->server.get(), make_client_context(client)->get()));  // No certificate.
+    client.certificate = folder_ / "devices/d.crt";
+    client.private_key = folder_ / "devices/d.key";
+    EXPECT_FALSE(shake(n1->server.get(), make_client_context(client)->get()));
+    // A device's certificate, from our own CA, is no server's either.
+    const auto device = make_peer_contexts(config("devices/d"));
+    ASSERT_TRUE(device);
+    EXPECT_FALSE(shake(device->server.get(), n1->client.get()));
+    // Another CA, in both roles.
+    Folder elsewhere;
+    ASSERT_TRUE(init_ca(elsewhere.path()));
+    ASSERT_TRUE(issue_node(elsewhere.path(), "n2", {}));
+    const auto stranger = make_peer_contexts(
+        {elsewhere / "nodes/n2.crt", elsewhere / "nodes/n2.key", folder_ / "ca.crt"});
+    ASSERT_TRUE(stranger);
+    EXPECT_FALSE(shake(n1->server.get(), stranger->client.get()));
+    EXPECT_FALSE(shake(stranger->server.get(), n1->client.get()));
+}
+
+TEST_F(Peers, SpeakTls13Only) {
+    const auto n1 = make_peer_contexts(config("nodes/n1"));
+    const auto n2 = make_peer_contexts(config("nodes/n2"));
+    ASSERT_TRUE(n1 && n2);
+    SSL_CTX_set_min_proto_version(n2->client.get(), TLS1_2_VERSION);
+    SSL_CTX_set_max_proto_version(n2->client.get(), TLS1_2_VERSION);
+    EXPECT_FALSE(shake(n1->server.get(), n2->client.get()));
+}
+
+TEST_F(Peers, ErrorsSayWhatToDo) {
+    EXPECT_THAT(make_peer_contexts({}).error().message, HasSubstr("causeway cert issue-node"));
+    PeerTlsConfig missing = config("nodes/n1");
+    missing.ca = folder_ / "none";
+    EXPECT_THAT(make_peer_contexts(missing).error().message, StartsWith("cannot read CA file"));
+}
+
+TEST_F(Peers, ANodeKnowsItsNameFromItsCertificate) {
+    EXPECT_EQ(node_name_of(folder_ / "nodes/n1.crt").value(), "n1");
+    EXPECT_THAT(node_name_of(folder_ / "devices/d.crt").error().message,
+                HasSubstr("is not a node's"));
+    EXPECT_FALSE(node_name_of(folder_ / "none"));
 }
 
 }  // namespace

@@ -95,13 +95,50 @@ TEST_F(Issue, ADeviceCertificateIsForClientsOnly) {
     EXPECT_EQ(mode_of(files->private_key), 0600U);
 }
 
+TEST_F(Issue, ANodeCertificateIsForBothSides) {
+    const auto files = issue_node(folder_.path(), "n1", {"n1.example", "192.0.2.7"});
+    ASSERT_TRUE(files) << files.error().message;
+    EXPECT_EQ(files->certificate, folder_ / "nodes/n1.crt");
+    EXPECT_EQ(files->private_key, folder_ / "nodes/n1.key");
+    const X509Ptr node = load(files->certificate);
+    EXPECT_EQ(common_name(node.get()), "node:n1");
+    EXPECT_EQ(verify(node.get(), ca().get(), X509_PURPOSE_SSL_SERVER), X509_V_OK);
+    EXPECT_EQ(verify(node.get(), ca().get(), X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+    EXPECT_EQ(X509_check_host(node.get(), "n1.example", 0, 0, nullptr), 1);
+    EXPECT_EQ(X509_check_ip_asc(node.get(), "192.0.2.7", 0), 1);
+    EXPECT_EQ(mode_of(files->private_key), 0600U);
+    EXPECT_TRUE(issue_node(folder_.path(), "without-hosts", {}));
+}
+
+TEST_F(Issue, NodeNamesAreFileNames) {
+    for (const char* name : {"", ".", "../n1", "a/b", "a b", "node:x", "n\xC3\xA4"}) {
+        EXPECT_THAT(issue_node(folder_.path(), name, {}).error().message,
+                    HasSubstr("a node's name must have"))
+            << name;
+    }
+    EXPECT_TRUE(issue_node(folder_.path(), std::string(59, 'x'), {}));
+    EXPECT_FALSE(issue_node(folder_.path(), std::string(60, 'x'), {}));
+    EXPECT_THAT(issue_node(folder_.path(), "n1", {"a,DNS:b"}).error().message,
+                HasSubstr("not a DNS name"));
+}
+
+TEST_F(Issue, NoDeviceGetsANodesName) {
+    EXPECT_THAT(issue_device(folder_.path(), "node:n1").error().message,
+                HasSubstr("must not begin with node:"));
+    const KeyHolder key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    EXPECT_THAT(sign_csr(folder_.path(), request("node:n1", key.get()), "").error().message,
+                HasSubstr("must not begin with node:"));
+    EXPECT_FALSE(sign_csr(folder_.path(), request("d", key.get()), "node:n1"));
+}
+
 TEST_F(Issue, AgreesWithTheOpensslProgram) {
     if (std::system("command -v openssl >/dev/null 2>&1") != 0) {
         GTEST_SKIP() << "no openssl program";
     }
     ASSERT_TRUE(issue_server(folder_.path(), {"localhost"}));
     ASSERT_TRUE(issue_device(folder_.path(), "d1"));
-    for (const std::string leaf : {"server.crt", "devices/d1.crt"}) {
+    ASSERT_TRUE(issue_node(folder_.path(), "n1", {"localhost"}));
+    for (const std::string leaf : {"server.crt", "devices/d1.crt", "nodes/n1.crt"}) {
         const std::string command = "openssl verify -x509_strict -CAfile " + (folder_ / "ca.crt") +
                                     " " + (folder_ / leaf) + " >/dev/null 2>&1";
         EXPECT_EQ(std::system(command.c_str()), 0) << leaf;

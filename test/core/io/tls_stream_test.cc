@@ -72,6 +72,26 @@ TEST(TlsStream, AFailedHandshakeIsNamedOnBothSides) {
     EXPECT_FALSE(pair.server.opened);
 }
 
+TEST(TlsStream, TheServersNameIsCheckedUnlessTheOwnerDoes) {
+    Loop loop;
+    Pair pair(loop, TestCerts::get().server(), TestCerts::get().client(), "other.example");
+    ASSERT_TRUE(run_until(loop, [&] { return pair.client.ends == 1; }));
+    EXPECT_TRUE(pair.client.why.starts_with("certificate verify failed")) << pair.client.why;
+
+    ConnectOptions options;
+    options.host = "127.0.0.1";
+    options.port = pair.listener->port();
+    options.tls = TestCerts::get().client();
+    options.server_name = "other.example";
+    options.any_server_name = true;
+    Recorder client;
+    pair.server.stream.reset();
+    client.stream = TcpStream::connect(loop, options, client);
+    ASSERT_TRUE(run_until(loop, [&] { return client.opened || client.ends == 1; }));
+    EXPECT_TRUE(client.opened) << client.why;
+    EXPECT_EQ(client.stream->tls()->peer()->common_name, "localhost");
+}
+
 TEST(TlsStream, DroppingItBetweenTwoRecordsIsSafe) {
     Loop loop;
     Pair pair(loop, TestCerts::get().server(), TestCerts::get().client());

@@ -65,6 +65,16 @@ void MemoryLog::compact(Index index) {
 
 // --- Checker -----------------------------------------------------------------------------------
 
+namespace {
+
+// Whether the disk of a node has the entry, or has had it and compacted it.
+bool holds(const Node& node, Index index, Term term) {
+    return index < node.log.first_index() ||
+           (index <= node.log.last_index() && node.log.term_at(index) == term);
+}
+
+}  // namespace
+
 void Checker::fail(std::string text) {
     if (failure.empty()) {
         failure = std::move(text);
@@ -79,19 +89,25 @@ void Checker::leads(NodeId node, const Raft& raft) {
         }
         return;
     }
-    for (const auto& [index, fact] : chains_) {
+    for (const auto& [index, committed] : committed_) {
         const auto term = raft.log().term_at(index);
-        if (index > raft.log().last() || (term && *term != fact.first)) {
+        if (index > raft.log().last() || (term && *term != committed)) {
             fail("I4: the leader of term " + std::to_string(raft.term().value()) +
                  " lacks committed entry " + std::to_string(index.value()));
         }
     }
 }
 
-void Checker::applied(NodeId node, const Entry& entry, std::uint64_t chain) {
-    const auto [known, first] = chains_.try_emplace(entry.index, std::pair(entry.term, chain));
-    if (!first && known->second != std::pair(entry.term, chain)) {
-        fail("I5: node " + std::to_string(node.value()) + " applied another entry at " +
+void Checker::applied(NodeId id, const Entry& entry, const Nodes& nodes) {
+    const Node& node = nodes.at(id);
+    const auto fact = std::pair(entry.term, node.state.chain);
+    const auto [known, first] = chains_.try_emplace(entry.index, fact);
+    if (!first && known->second != fact) {
+        fail("I5: node " + std::to_string(id.value()) + " applied another entry at " +
+             std::to_string(entry.index.value()));
+    }
+    if (!holds(node, entry.index, entry.term)) {
+        fail("I7: node " + std::to_string(id.value()) + " applied before its own disk had " +
              std::to_string(entry.index.value()));
     }
 }
@@ -100,6 +116,99 @@ void Checker::persisted(NodeId node, const HardState& before, const HardState& n
     if (now.term < before.term ||
         (now.term == before.term && before.vote && now.vote != before.vote)) {
         fail("I6: node " + std::to_string(node.value()) + " changed its term or vote");
+    }
+}
+
+void Checker::sent(const Message& message, const Node& sender) {
+    const HardState& disk = sender.hard_state;
+    const auto said = [&](const char* what) {
+        fail("I11: node " + std::to_string(message.from.value()) + " sent " + what +
+             " before its disk had it");
+    };
+    if (const auto* vote = std::get_if<VoteResponse>(&message.body)) {
+        const bool kept =
+            disk.term > message.term || (disk.term == message.term && disk.vote == message.to);
+        if (vote->granted && !vote->pre && !kept) {
+            said("a vote");
+        }
+    } else if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
+        if (!request->pre && disk.term < message.term) {
+            said("its candidacy");
+        }
+    } else if (const auto* response = std::get_if<AppendResponse>(&message.body)) {
+        if (!response->rejected && sender.log.last_index() < response->index) {
+            said("an acknowledgement");
+        }
+    }
+}
+
+// A peer in a later term may have dropped, by right, what it once acknowledged to this leader.
+void Checker::matches(const Raft& leader, const Nodes& nodes) {
+    for (const PeerStatus& peer : leader.status().peers) {
+        const auto found = nodes.find(peer.id);
+        const auto term = leader.log().term_at(peer.match);
+        if (found == nodes.end() || found->second.hard_state.term > leader.term() || !term) {
+            continue;
+        }
+        if (!holds(found->second, peer.match, *term)) {
+            fail("I9: the leader of term " + std::to_string(leader.term().value()) +
+                 " counts node " + std::to_string(peer.id.value()) + " up to " +
+                 std::to_string(peer.match.value()) + ", which its disk does not have");
+        }
+    }
+}
+
+// A leader may commit what a majority has on disk; everybody else what a leader has committed.
+void Checker::committed(NodeId id, Nodes& nodes) {
+    Node& node = nodes.at(id);
+    const Raft& raft = *node.raft;
+    const auto on_majority = [&](Index index, Term term, const NodeIds& voters) {
+        return is_majority(static_cast<std::size_t>(std::count_if(
+                               voters.begin(), voters.end(),
+                               [&](NodeId voter) { return holds(nodes.at(voter), index, term); })),
+                           voters.size());
+    };
+    for (Index index = std::max(node.commit_seen.next(), raft.log().compacted());
+         index <= raft.log().commit(); index = index.next()) {
+        const Term term = *raft.log().term_at(index);
+        const auto known = committed_.find(index);
+        if (known != committed_.end()) {
+            if (known->second != term) {
+                fail("I4: node " + std::to_string(id.value()) + " commits another entry at " +
+                     std::to_string(index.value()));
+            }
+        } else if (index && raft.leads() &&
+                   (on_majority(index, term, raft.configuration().voters) ||
+                    on_majority(index, term, node.configuration_seen.voters))) {
+            committed_.emplace(index, term);
+        } else if (index) {
+            fail((raft.leads() ? "I8, I16: leader " : "I13: follower ") +
+                 std::to_string(id.value()) + " takes " + std::to_string(index.value()) +
+                 " as committed");
+        }
+    }
+    if (raft.leads()) {
+        check_own_term(raft, node);
+    }
+    node.commit_seen = raft.log().commit();
+    node.configuration_seen = raft.configuration();
+}
+
+// I8: what a leader commits by counting is, at its end, an entry of its own term.
+void Checker::check_own_term(const Raft& raft, const Node& node) {
+    const Index commit = raft.log().commit();
+    if (commit > node.commit_seen && raft.log().term_at(commit) != raft.term()) {
+        fail("I8: the leader of term " + std::to_string(raft.term().value()) + " commits entry " +
+             std::to_string(commit.value()) + " of an older term");
+    }
+}
+
+void Checker::configured(NodeId id, const Node& node) {
+    const Log& log = node.raft->log();
+    if (!log.installing() && node.state.applied == log.commit() &&
+        node.raft->configuration() != node.state.configuration) {
+        fail("I14: node " + std::to_string(id.value()) + " acts on another configuration than " +
+             "that of entry " + std::to_string(log.commit().value()));
     }
 }
 
@@ -154,9 +263,11 @@ void Network::start(NodeId id) {
     }
     node.state = node.flushed;
     node.applied_commands.clear();
+    node.commit_seen = Index(0);
     const auto checked = check_start(options, start, node.log);
     CW_CHECK(checked.has_value(), checked ? "" : checked.error().message);
     node.raft = std::make_unique<Raft>(options, start, node.log);
+    node.configuration_seen = node.raft->configuration();
     drain(id);
 }
 
@@ -169,6 +280,7 @@ void Network::crash(NodeId id) {
 }
 
 void Network::send(Message message) {
+    checker.sent(message, nodes_.at(message.from));
     if (message.to == message.from) {
         raft(message.to).step(std::move(message));
     } else {
@@ -179,6 +291,7 @@ void Network::send(Message message) {
 void Network::drain(NodeId id) {
     Node& node = nodes_.at(id);
     while (node.raft && node.raft->has_ready()) {
+        watch(id);
         node.raft->ready(ready_);
         Ready ready = std::move(ready_);
         if (node.raft->leads()) {
@@ -202,6 +315,19 @@ void Network::drain(NodeId id) {
         if (apply_at_once) {
             apply(id);
         }
+    }
+    if (node.raft) {
+        watch(id);
+    }
+}
+
+// After every input, so before anything the machine says can reach another node.
+void Network::watch(NodeId id) {
+    const Node& node = nodes_.at(id);
+    checker.committed(id, nodes_);
+    checker.configured(id, node);
+    if (node.raft->leads()) {
+        checker.matches(*node.raft, nodes_);
     }
 }
 
@@ -258,16 +384,7 @@ bool Network::apply(NodeId id, std::size_t count) {
         } else if (entry.kind == EntryKind::kCommand) {
             node.applied_commands.emplace_back(entry.payload.view());
         }
-        std::size_t holders = 0;
-        for (const auto& [other, peer] : nodes_) {
-            holders += peer.log.last_index() >= entry.index &&
-                       (peer.log.first_index() > entry.index ||
-                        peer.log.term_at(entry.index) == entry.term);
-        }
-        if (fixed_voters > 0 && !is_majority(holders, fixed_voters)) {
-            checker.failure = "I16: applied before a majority had fsynced";
-        }
-        checker.applied(id, entry, node.state.chain);
+        checker.applied(id, entry, nodes_);
     }
     node.raft->on_apply_done(node.state.applied);
     return true;

@@ -70,25 +70,36 @@ struct Node {
     State state;
     std::vector<std::string> applied_commands;
     std::uint64_t restarts = 0;
+    Index commit_seen{};               // By the checker, since the start.
+    Configuration configuration_seen;  // Likewise: in force when it looked last.
 };
 
-// What is true of the whole group; every violation ends in a recorded failure.
+// What is true of the whole group, by the numbers of core/raft's invariants; the first violation is
+// kept. It sees all machines and all disks at once.
 class Checker {
 public:
-    void leads(NodeId node, const Raft& raft);
-    void applied(NodeId node, const Entry& entry, std::uint64_t chain);
-    void persisted(NodeId node, const HardState& before, const HardState& now);
-    void logs_match(const std::map<NodeId, Node>& nodes);
+    using Nodes = std::map<NodeId, Node>;
+
+    void leads(NodeId node, const Raft& raft);                                   // I1, I4
+    void applied(NodeId node, const Entry& entry, const Nodes& nodes);           // I5, I7
+    void persisted(NodeId node, const HardState& before, const HardState& now);  // I6
+    void sent(const Message& message, const Node& sender);                       // I11
+    void logs_match(const Nodes& nodes);                                         // I3
+    void matches(const Raft& leader, const Nodes& nodes);                        // I9
+    void committed(NodeId id, Nodes& nodes);                                     // I8, I13, I16
+    void configured(NodeId node, const Node& of);                                // I14
     // The newest applied entry's facts; the state a snapshot at `index` stands for.
     std::uint64_t chain_at(Index index) const;
     std::uint64_t applied_count() const { return chains_.size(); }
     std::uint64_t leaders() const { return leaders_.size(); }
+    void fail(std::string text);
     std::string failure;
 
 private:
-    void fail(std::string text);
+    void check_own_term(const Raft& raft, const Node& node);
     std::map<Term, NodeId> leaders_;
     std::map<Index, std::pair<Term, std::uint64_t>> chains_;
+    std::map<Index, Term> committed_;
 };
 
 class Network {
@@ -118,14 +129,13 @@ public:
     bool settle();
     // The one leader of the highest term among the living, if any.
     std::optional<NodeId> leader() const;
-    // Also checks that a first-applied entry is durable on a majority of this many voters; 0: off.
-    std::size_t fixed_voters = 0;
     bool apply_at_once = false;
     Checker checker;
 
 private:
     void send(Message message);
     void persist(NodeId id, PendingAppend& append);
+    void watch(NodeId id);
 
     Options options_;
     std::map<NodeId, Node> nodes_;

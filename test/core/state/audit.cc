@@ -125,8 +125,16 @@ std::string audit(Kv& kv, const Machine& machine) {
         items += found.purging.contains(queue) ? 0 : tally.items;
         due += tally.due;
     }
+    std::uint64_t for_peers = 0;
+    for (const PeerStatus& peer : all.peers) {
+        for_peers += peer.messages;
+    }
+    report.equal("items for other sets", c.peer_acknowledged + c.peer_evicted + for_peers,
+                 c.peer_made);
+    report.equal("items of other sets", c.peer_done + c.peer_expired + c.peer_invalid,
+                 c.peer_accepted);
     report.equal("item records", items,
-                 queued + owed + all.inbox_messages + (c.self_made - c.self_done));
+                 queued + owed + all.inbox_messages + (c.self_made - c.self_done) + for_peers);
     report.equal("due records", due, leased);
     report.equal("items that are due", found.due_items.size(), leased);
     report.equal("body records", found.bodies.size(), all.bodies);

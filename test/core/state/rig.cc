@@ -50,6 +50,11 @@ std::string to_text(const Outputs& outputs) {
             text += to_text(stream, delivery) + " e" + std::to_string(delivery.epoch) + " m" +
                     std::to_string(delivery.message) + "\n";
         }
+        for (const Settled& settled : stream.settled) {
+            text += "settled " + std::to_string(settled.nonce) + " e" +
+                    std::to_string(settled.epoch) + " " + std::to_string(settled.seq) + " " +
+                    settled.detail + "\n";
+        }
         for (const Takeover& takeover : stream.takeovers) {
             text += "takeover " + std::to_string(takeover.nonce) + " " +
                     std::to_string(takeover.epoch) + "\n";
@@ -69,6 +74,15 @@ std::string to_text(const Outputs& outputs) {
     for (const std::string& sink : outputs.ready_sinks) {
         text += "ready sink " + sink + "\n";
     }
+    for (const GroupId set : outputs.ready_peers) {
+        text += "ready peer " + std::to_string(set.value()) + "\n";
+    }
+    for (const LiveStream& stream : outputs.opened) {
+        text += "opened " + std::to_string(stream.stream) + "\n";
+    }
+    for (const StreamId stream : outputs.closed) {
+        text += "closed " + std::to_string(stream) + "\n";
+    }
     return text;
 }
 
@@ -76,14 +90,23 @@ std::string to_text(const Statistics& all) {
     std::string text;
     const Counters& c = all.counters;
     for (const std::uint64_t number :
-         {all.sessions,          all.attached,         all.subscriptions, all.inbox_messages,
-          all.retained_messages, all.retained_bytes,   all.bodies,        c.inbox_made,
-          c.inbox_acknowledged,  c.inbox_expired,      c.inbox_evicted,   c.inbox_session_ended,
-          c.queue_made,          c.queue_acknowledged, c.queue_expired,   c.queue_dead_lettered,
-          c.queue_evicted,       c.sink_made,          c.sink_delivered,  c.sink_dead_lettered,
-          c.sink_evicted,        c.self_made,          c.self_done,       c.publishes,
-          c.publishes_refused}) {
+         {all.sessions,           all.attached,         all.subscriptions,   all.inbox_messages,
+          all.retained_messages,  all.retained_bytes,   all.bodies,          c.inbox_made,
+          c.inbox_acknowledged,   c.inbox_expired,      c.inbox_evicted,     c.inbox_session_ended,
+          c.queue_made,           c.queue_acknowledged, c.queue_expired,     c.queue_dead_lettered,
+          c.queue_evicted,        c.sink_made,          c.sink_delivered,    c.sink_dead_lettered,
+          c.sink_evicted,         c.self_made,          c.self_done,         c.publishes,
+          c.publishes_refused,    c.peer_made,          c.peer_acknowledged, c.peer_evicted,
+          c.peer_accepted,        c.peer_done,          c.peer_expired,      c.peer_invalid,
+          c.subscribes_timed_out, c.fences_evicted,     all.held_interests,  all.asked_interests,
+          all.waiting_subscribes, all.fences,           all.parked_work}) {
         text += std::to_string(number) + " ";
+    }
+    for (const PeerStatus& peer : all.peers) {
+        for (const std::uint64_t number : {std::uint64_t{peer.set.value()}, peer.made, peer.acked,
+                                           peer.accepted, peer.messages, peer.bytes}) {
+            text += std::to_string(number) + " ";
+        }
     }
     for (const auto* queues : {&all.queues, &all.outboxes}) {
         for (const QueueStatus& q : *queues) {

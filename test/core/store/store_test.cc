@@ -152,24 +152,41 @@ TEST(Store, OneProcessAtATime) {
     EXPECT_FALSE(Store::open(dir.path(), crash_options()).has_value());
 }
 
-TEST(StoreDeathTest, ADamagedTableEndsTheProcessWithALine) {
-    const TempDir dir;
-    {
-        const auto store = open(dir);
-        const auto kv = store->kv(GroupId(1));
-        for (int i = 0; i < 1000; ++i) {
-            kv->put("key" + std::to_string(i), std::string(100, static_cast<char>(i)));
-        }
-        kv->commit(Index(1));
-        ASSERT_TRUE(store->flush());
+void write_many(const TempDir& dir) {
+    Random random(12);
+    const auto store = open(dir);
+    const auto kv = store->kv(GroupId(1));
+    for (int i = 0; i < 1000; ++i) {
+        kv->put("key" + std::to_string(i), std::to_string(random.next()) + std::string(50, 'x'));
     }
+    kv->commit(Index(1));
+    ASSERT_TRUE(store->flush());
+}
+
+void damage_tables(const TempDir& dir, std::uint64_t offset) {
     for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
         if (entry.path().extension() == ".sst") {
+            ASSERT_GT(entry.file_size(), offset + 1000);
             std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-            file.seekp(200);
+            file.seekp(static_cast<std::streamoff>(offset));
             file.write("damage damage damage", 20);
         }
     }
+}
+
+TEST(Store, DamageFoundAtTheStartIsAnErrorThatNamesTheDirectory) {
+    const TempDir dir;
+    write_many(dir);
+    damage_tables(dir, 200);
+    const auto store = Store::open(dir.path(), crash_options());
+    ASSERT_FALSE(store.has_value());
+    EXPECT_NE(store.error().message.find(dir.path()), std::string::npos) << store.error().message;
+}
+
+TEST(StoreDeathTest, ADamagedTableEndsTheProcessWithALine) {
+    const TempDir dir;
+    write_many(dir);
+    damage_tables(dir, 20000);
     StoreOptions options = crash_options();
     options.fatal = [](const std::string& line) {
         std::fprintf(stderr, "fatal: %s\n", line.c_str());
@@ -260,6 +277,45 @@ TEST(Store, CommitsWaitWhileThereIsNoSpace) {
         EXPECT_EQ(store->flushed_applied(GroupId(1)), Index(2));
     }
     EXPECT_EQ(open(dir)->flushed_applied(GroupId(1)), Index(2));
+}
+
+// The process is told to leave while the disk is full: nothing waits any more, nothing is half
+// there.
+TEST(Store, StopWaitingEndsACommitThatWaitsForSpace) {
+    const TempDir dir;
+    const auto full = std::make_shared<std::atomic<bool>>(false);
+    {
+        StoreOptions options = behind(false);
+        options.no_space = full;
+        const auto store = open(dir, options);
+        const auto kv = store->kv(GroupId(1));
+        kv->put("a", "1");
+        kv->commit(Index(1));
+        ASSERT_TRUE(store->flush());
+        *full = true;
+        kv->put("a", "2");
+        kv->commit(Index(2));  // In memory there is room.
+        ASSERT_FALSE(store->flush());
+        std::thread apply([&] {
+            kv->put("b", "3");
+            kv->commit(Index(3));
+        });
+        store->stop_waiting();
+        apply.join();
+        std::string value;
+        EXPECT_EQ(kv->applied(), Index(2));
+        EXPECT_TRUE(kv->get("b", value));
+        kv->commit(Index(4));
+        EXPECT_EQ(kv->applied(), Index(2));
+        EXPECT_FALSE(store->flush());
+    }
+    const auto store = open(dir);
+    const auto kv = store->kv(GroupId(1));
+    std::string value;
+    EXPECT_EQ(kv->applied(), Index(1));
+    EXPECT_TRUE(kv->get("a", value));
+    EXPECT_EQ(value, "1");
+    EXPECT_FALSE(kv->get("b", value));
 }
 
 #endif

@@ -75,6 +75,27 @@ TEST(Log, AnInstalledSnapshotMovesTheStart) {
     EXPECT_EQ(bench.log->read(GroupId(1), Index(100), 10).error().fault, LogFault::kNotFound);
 }
 
+// Also when the log goes on behind the snapshot with entries of a leader that lost.
+TEST(Log, AnInstalledSnapshotReplacesTheWholeLog) {
+    for (const std::uint64_t last : {0U, 2U, 5U, 9U}) {
+        Bench bench;
+        ASSERT_TRUE(bench.append(hard_state(1, "term 3")));
+        for (std::uint64_t index = 1; index <= last; ++index) {
+            ASSERT_TRUE(bench.append(entries(1, index, {"old"}, 3)));
+        }
+        Batch batch = entries(1, 6, {"new"}, 9);
+        batch.replaces_log = true;
+        batch.compaction = CompactionPoint{Index(5), Term(8)};
+        ASSERT_TRUE(bench.append(batch));
+        bench.power_loss();
+        const GroupSummary group = bench.log->groups().front();
+        EXPECT_EQ(group.compaction, (CompactionPoint{Index(5), Term(8)}));
+        EXPECT_EQ(group.last, Index(6));
+        EXPECT_EQ(group.hard_state, "term 3");
+        EXPECT_EQ(bench.log->read(GroupId(1), Index(6), 10)->front().payload.view(), "new");
+    }
+}
+
 TEST(Log, ReadIsBoundedInBytesAndGivesAtLeastOne) {
     Bench bench;
     ASSERT_TRUE(bench.append(entries(1, 1, {std::string(100, 'a'), std::string(100, 'b'), "c"})));

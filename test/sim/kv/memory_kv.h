@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/state/kv.h"
@@ -97,6 +98,16 @@ public:
         committed_.clear();
         applied_ = Index();
     }
+    // Effect: as a finished install (memory_snapshot.h): another table, durable at once.
+    void replace(Table table, Index applied, std::string_view meta) {
+        batch_.clear();
+        committed_ = std::move(table);
+        applied_ = applied;
+        snapshot_meta_ = meta;
+        flush();
+    }
+    // As Store::snapshot_meta().
+    [[nodiscard]] const std::string& snapshot_meta() const { return snapshot_meta_; }
     [[nodiscard]] const Table& committed() const { return committed_; }
 
 private:
@@ -105,6 +116,7 @@ private:
     Table flushed_;
     Index applied_;
     Index flushed_applied_;
+    std::string snapshot_meta_;  // Changes only durably.
 };
 
 }  // namespace causeway::sim
