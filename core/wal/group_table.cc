@@ -179,6 +179,15 @@ const GroupTable::Group* GroupTable::find(GroupId group) const {
     return it == groups_.end() ? nullptr : &it->second;
 }
 
+const Slot* GroupTable::find(const EntryId& id) const {
+    const Group* group = find(GroupId(id.group));
+    if (group == nullptr) {
+        return nullptr;
+    }
+    const auto it = group->entries.find(id.index);
+    return it == group->entries.end() ? nullptr : &it->second;
+}
+
 std::vector<GroupSummary> GroupTable::summaries() const {
     std::vector<GroupSummary> out;
     for (const auto& [id, group] : groups_) {
@@ -198,6 +207,14 @@ std::vector<GroupSummary> GroupTable::summaries() const {
 GroupTable::Live GroupTable::live(std::uint32_t segment) const {
     const auto it = live_.find(segment);
     return it == live_.end() ? Live{} : it->second;
+}
+
+std::uint64_t GroupTable::live_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [segment, live] : live_) {
+        bytes += live.bytes;
+    }
+    return bytes;
 }
 
 std::vector<EntryId> GroupTable::entries_in(std::uint32_t segment) const {

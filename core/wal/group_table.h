@@ -67,9 +67,12 @@ public:
     void put_heads(RecordBuffer& out) const;
 
     [[nodiscard]] const Group* find(GroupId group) const;
+    // Where an entry lies; valid until the next apply().
+    [[nodiscard]] const Slot* find(const EntryId& id) const;
     [[nodiscard]] std::vector<GroupSummary> summaries() const;
     // Entries of all groups that lie in this segment.
     [[nodiscard]] Live live(std::uint32_t segment) const;
+    [[nodiscard]] std::uint64_t live_bytes() const;  // Of all segments.
     [[nodiscard]] std::vector<EntryId> entries_in(std::uint32_t segment) const;
     // Some entry that should be there and is not.
     [[nodiscard]] std::optional<EntryId> missing() const;

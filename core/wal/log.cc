@@ -170,18 +170,17 @@ tl::expected<void, LogError> Log::commit() {
     if (staged_.size() == 0) {
         return {};
     }
-    front_.clear();
     if (auto moved = collect_moves(); !moved) {
         return tl::unexpected(fail_with(moved.error()));
     }
     if (auto placed = place_batch(); !placed) {
-        moving_segment_ = 0;  // What was taken from moving_ is collected again.
         return placed;
     }
     if (auto written = write_batch(); !written) {
         return tl::unexpected(fail_with(written.error()));
     }
     apply_batch();
+    moved_ = moved_after_;
     staged_.clear();
     return {};
 }
@@ -189,12 +188,19 @@ tl::expected<void, LogError> Log::commit() {
 // Chooses where the batch goes and completes its bytes in staged_. Nothing has changed after an
 // error.
 tl::expected<void, LogError> Log::place_batch() {
-    const std::uint64_t needed = align_up(front_.size() + staged_.size(), options_.block_bytes);
-    if (written_ > 0 && offset_ + needed <= segments_[written_ - 1].bytes) {
+    const auto fits = [&] {
+        const std::uint64_t needed = align_up(front_.size() + staged_.size(), options_.block_bytes);
+        return written_ > 0 && offset_ + needed <= segments_[written_ - 1].bytes;
+    };
+    const bool next_ready = written_ < segments_.size();
+    if (!fits() && !next_ready) {
+        drop_moves();
+    }
+    if (fits()) {
         staged_.prepend(front_.view());
         return {};
     }
-    if (written_ == segments_.size()) {
+    if (!next_ready) {
         return tl::unexpected(LogError{LogFault::kNoSpace, {}, 0, "the next segment is not ready"});
     }
     const Segment& next = segments_[written_];
@@ -207,8 +213,7 @@ tl::expected<void, LogError> Log::place_batch() {
             {.seq = next.seq, .log_id = options_.log_id, .block_bytes = options_.block_bytes}));
     table_.put_heads(head);
     if (head.size() + front_.size() + staged_.size() > next.bytes) {
-        front_.clear();  // Moving can wait, what is staged cannot.
-        moving_segment_ = 0;
+        drop_moves();
     }
     if (head.size() + staged_.size() > next.bytes) {
         return tl::unexpected(

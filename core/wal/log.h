@@ -105,13 +105,17 @@ private:
     tl::expected<void, LogError> write_batch();
     void apply_batch();
     tl::expected<void, LogError> collect_moves();
-    tl::expected<void, LogError> move_entry(const EntryId& id, const Segment& segment);
+    std::optional<Segment> segment_to_empty();
+    tl::expected<void, LogError> move_entry(const EntryId& id, const Slot& slot,
+                                            const Segment& segment);
+    void drop_moves();
     LogError fail_with(LogError error);
     [[nodiscard]] LogError io_error(const DiskError& error, std::uint64_t offset) const;
 
     // The following need mutex_.
     [[nodiscard]] std::size_t free_segments() const;  // Leading ones that hold nothing needed.
     [[nodiscard]] std::uint64_t used_bytes() const;
+    [[nodiscard]] bool pays_to_empty(const Segment& segment) const;
     [[nodiscard]] std::uint64_t reserve_bytes() const;
     [[nodiscard]] const Segment& segment(std::uint32_t seq) const;
 
@@ -128,8 +132,10 @@ private:
     std::map<std::uint32_t, Tail> tails_;
     std::uint64_t next_batch_ = 1;
     std::uint64_t next_lsn_ = 1;
-    std::vector<EntryId> moving_;  // Entries of moving_segment_ yet to be moved, last first.
     std::uint32_t moving_segment_ = 0;
+    std::vector<EntryId> moving_;  // What moving_segment_ held when moving began, …
+    std::size_t moved_ = 0;        // … how many of them are done, …
+    std::size_t moved_after_ = 0;  // … and how many will be when front_ is written.
     bool job_active_ = false;
     // Shared with readers.
     mutable std::mutex mutex_;

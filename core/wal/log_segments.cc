@@ -70,6 +70,8 @@ LogStatus Log::status() const {
     const std::lock_guard lock(mutex_);
     LogStatus status = status_;
     status.used_bytes = used_bytes();
+    status.over_limit =
+        status.over_limit || status.used_bytes > options_.bytes_max + options_.segment_bytes;
     status.free_reserve_bytes = reserve_bytes();
     return status;
 }
@@ -147,50 +149,68 @@ void Log::run_jobs() {
     }
 }
 
-// Copies go before what is staged: they are entries as of the last commit, and a truncation staged
-// in the same batch must find them already there.
-tl::expected<void, LogError> Log::collect_moves() {
-    std::unique_lock lock(mutex_);
+// Emptying a segment that is mostly alive writes more than it frees, for the time being; it pays in
+// the end as long as most of the log is dead, because what was moved comes round again only after
+// all the others.
+bool Log::pays_to_empty(const Segment& segment) const {
+    return table_.live(segment.seq).bytes <= segment.bytes / 2 ||
+           table_.live_bytes() <= options_.bytes_max / 2;
+}
+
+std::optional<Segment> Log::segment_to_empty() {
+    const std::lock_guard lock(mutex_);
     status_.over_limit = false;
-    if (used_bytes() <= options_.bytes_max) {
+    const std::size_t oldest = free_segments();
+    if (used_bytes() <= options_.bytes_max || oldest + 1 >= written_) {
+        return std::nullopt;
+    }
+    if (!pays_to_empty(segments_[oldest])) {
+        status_.over_limit = true;
+        return std::nullopt;
+    }
+    return segments_[oldest];
+}
+
+// Copies go before what is staged: they are entries as of the last commit, and a truncation staged
+// in the same batch must find them already there. As much is moved as is appended, so that the
+// oldest segment is empty before another is full, and at least rewrite_bytes.
+tl::expected<void, LogError> Log::collect_moves() {
+    drop_moves();
+    const auto oldest = segment_to_empty();
+    if (!oldest) {
         return {};
     }
-    const std::size_t oldest_at = free_segments();
-    if (oldest_at + 1 >= written_) {
-        return {};
+    if (moving_segment_ != oldest->seq) {
+        moving_segment_ = oldest->seq;
+        moving_ = table_.entries_in(oldest->seq);
+        moved_ = 0;
+        moved_after_ = 0;
     }
-    const Segment oldest = segments_[oldest_at];
-    if (moving_segment_ != oldest.seq) {
-        // Moving more than half a segment would write more than it frees for long.
-        if (table_.live(oldest.seq).bytes > oldest.bytes / 2) {
-            status_.over_limit = true;
-            return {};
+    const std::uint64_t limit = std::max<std::uint64_t>(options_.rewrite_bytes, staged_.size());
+    for (; moved_after_ < moving_.size(); ++moved_after_) {
+        const EntryId& id = moving_[moved_after_];
+        const Slot* slot = table_.find(id);
+        if (slot == nullptr || slot->segment != oldest->seq) {
+            continue;
         }
-        moving_ = table_.entries_in(oldest.seq);
-        std::reverse(moving_.begin(), moving_.end());
-        moving_segment_ = oldest.seq;
-    }
-    lock.unlock();
-    while (!moving_.empty() && front_.size() < options_.rewrite_bytes) {
-        const EntryId id = moving_.back();
-        moving_.pop_back();
-        if (auto moved = move_entry(id, oldest); !moved) {
+        if (front_.size() > 0 && front_.size() + record_bytes(slot->length) > limit) {
+            break;
+        }
+        if (auto moved = move_entry(id, *slot, *oldest); !moved) {
             return moved;
         }
     }
     return {};
 }
 
-tl::expected<void, LogError> Log::move_entry(const EntryId& id, const Segment& segment) {
-    const GroupTable::Group* group = table_.find(GroupId(id.group));
-    if (group == nullptr) {
-        return {};
-    }
-    const auto it = group->entries.find(id.index);
-    if (it == group->entries.end() || it->second.segment != segment.seq) {
-        return {};
-    }
-    const Slot& slot = it->second;
+// Moving can wait, what is staged cannot.
+void Log::drop_moves() {
+    front_.clear();
+    moved_after_ = moved_;
+}
+
+tl::expected<void, LogError> Log::move_entry(const EntryId& id, const Slot& slot,
+                                             const Segment& segment) {
     std::string bytes(record_bytes(slot.length), '\0');
     const auto read = segment.file->read(slot.offset, bytes.data(), bytes.size());
     if (!read) {

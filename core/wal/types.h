@@ -87,7 +87,9 @@ struct LogOptions {
                                   << 20;  // A multiple of block_bytes, at least 8 of them, < 4 GiB.
     std::uint64_t block_bytes = 4096;     // A power of two >= 512; batches start on it.
     std::uint64_t bytes_max = 1U << 30;   // Above it live entries of the oldest segment are moved.
-    std::uint64_t rewrite_bytes = 256U << 10;  // At most so many bytes are moved per batch.
+    // So many bytes are moved per batch, or as many as are appended if that is more, and at least
+    // one entry.
+    std::uint64_t rewrite_bytes = 256U << 10;
     std::uint64_t fill_slice_bytes = 1U
                                      << 20;  // Zero-filling writes and syncs this much at a time.
     std::uint32_t reserve_segments = 1;      // Segments kept ready beyond the current one.
@@ -99,7 +101,9 @@ struct LogOptions {
 struct LogStatus {
     std::uint64_t free_reserve_bytes = 0;  // What can still be written without a new file.
     std::uint64_t used_bytes = 0;          // Segments that hold something needed.
-    bool over_limit = false;          // used_bytes > bytes_max and moving entries does not help.
+    // used_bytes is above bytes_max and moving entries does not help (too much of the log is alive:
+    // some group must be compacted), or it is more than a segment above.
+    bool over_limit = false;
     bool failed = false;              // See LogFault::kIo.
     std::string prepare_error;        // Why the next segment could not be prepared; else empty.
     std::uint64_t batches = 0;        // Since open: syncs of batches, …

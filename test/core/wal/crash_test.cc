@@ -1,6 +1,7 @@
-// Crashes at every kind of moment with every kind of loss. After each: all that was committed is
-// there, in order; a batch whose commit had not returned is there as a whole or not at all; what
-// was truncated stays away.
+// Long random traces with crashes at every kind of moment and every kind of loss (short ones, with
+// every loss there is: enumeration_test.cc). After each: all that was committed is there, in order;
+// a batch whose commit had not returned is there as a whole or not at all; what was truncated stays
+// away.
 #include <gtest/gtest.h>
 
 #include "test/core/wal/model.h"
@@ -111,79 +112,6 @@ TEST(Crash, RandomTracesLoseNothingCommitted) {
     EXPECT_GT(totals.torn, 100U);
     EXPECT_GT(totals.kept, 100U);
     EXPECT_GT(totals.moved, 10000U);
-}
-
-// Every prefix of the disk operations of a short trace x every subset of the unsynced sectors x
-// every prefix of the unsynced directory changes.
-class Enumeration {
-public:
-    // Runs the trace; `recovered` is judged against the state before and after the commit in
-    // progress.
-    void run(const std::vector<Batch>& trace) {
-        bench_.disk->on_change([&] { judge_all(); });
-        for (const Batch& batch : trace) {
-            after_ = before_;
-            apply(after_, batch);
-            ASSERT_TRUE(bench_.log->stage(batch));
-            ASSERT_TRUE(bench_.log->commit());
-            before_ = after_;
-            bench_.log->run_jobs();
-        }
-        bench_.disk->on_change(nullptr);
-    }
-    [[nodiscard]] std::uint64_t states() const { return states_; }
-    [[nodiscard]] std::uint64_t sectors_max() const { return sectors_max_; }
-
-private:
-    void judge_all() {
-        const std::size_t sectors = bench_.disk->unsynced_sectors();
-        sectors_max_ = std::max<std::uint64_t>(sectors_max_, sectors);
-        ASSERT_LE(sectors, 10U);
-        for (std::size_t changes = 0; changes <= bench_.disk->unsynced_changes(); ++changes) {
-            for (std::uint64_t subset = 0; subset < (1U << sectors); ++subset) {
-                judge(*bench_.disk->crash([&](std::size_t i) { return (subset >> i & 1) != 0; },
-                                          changes));
-            }
-        }
-    }
-    void judge(sim::SimDisk& disk) {
-        ++states_;
-        const auto log = Log::open(disk, tiny_options());
-        ASSERT_TRUE(log.has_value()) << log.error().text();
-        const Model found = model_of(**log);
-        EXPECT_TRUE(found == before_ || found == after_);
-    }
-
-    Bench bench_;
-    Model before_;
-    Model after_;
-    std::uint64_t states_ = 0;
-    std::uint64_t sectors_max_ = 0;
-};
-
-TEST(Crash, EnumerationOfAShortTrace) {
-    Enumeration enumeration;
-    Batch replaced = entries(1, 2, {std::string(500, 'B'), "bb"}, 2);
-    replaced.truncate_from = Index(2);
-    enumeration.run({hard_state(1, "1"),
-                     entries(1, 1, {std::string(600, 'a'), std::string(700, 'b')}),
-                     entries(2, 1, {"x"}), replaced, compaction(1, 1), hard_state(1, "2")});
-    EXPECT_GT(enumeration.states(), 60U);
-    EXPECT_GE(enumeration.sectors_max(), 3U);
-}
-
-TEST(Crash, EnumerationAcrossRecycledSegments) {
-    Enumeration enumeration;
-    std::vector<Batch> trace;
-    for (std::uint64_t index = 1; index <= 14; ++index) {
-        Batch batch = entries(1, index, {std::string(900, static_cast<char>('a' + index))});
-        if (index > 2) {
-            batch.compaction = CompactionPoint{Index(index - 2), Term(1)};
-        }
-        trace.push_back(std::move(batch));
-    }
-    enumeration.run(trace);
-    EXPECT_GT(enumeration.states(), 200U);
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ inline void apply(Model& model, const Batch& batch) {
         group.last = batch.truncate_from->value() - 1;
         ++group.epoch;
     }
+    if (batch.replaces_log) {
+        group.entries.clear();
+        group.last = group.compacted;
+        ++group.epoch;
+    }
     if (batch.compaction) {
         group.compacted = batch.compaction->index.value();
         group.compacted_term = batch.compaction->term.value();
@@ -137,9 +142,10 @@ inline Batch hard_state(std::uint32_t group, const std::string& bytes) {
 }
 
 // Any batch that may follow what `model` holds.
-inline Batch random_batch(Random& random, const Model& model, std::uint64_t term) {
+inline Batch random_batch(Random& random, const Model& model, std::uint64_t term,
+                          std::uint64_t groups = 3) {
     Batch batch;
-    batch.group = GroupId(static_cast<std::uint32_t>(random.below(3)));
+    batch.group = GroupId(static_cast<std::uint32_t>(random.below(groups)));
     const auto it = model.find(batch.group.value());
     const ModelGroup group = it == model.end() ? ModelGroup{} : it->second;
     if (it != model.end() && random.chance(1, 40)) {
