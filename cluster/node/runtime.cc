@@ -6,6 +6,8 @@
 #include <future>
 #include <utility>
 
+#include "cluster/wire/codec.h"
+
 namespace causeway::node {
 namespace {
 

@@ -266,6 +266,65 @@ std::string read_api(const Json& json, Config& out) {
     return section.done();
 }
 
+std::string read_cluster_node(const Json& json, const std::string& path, ClusterNodeConfig& out) {
+    constexpr std::uint64_t kNodeIdMax = 1'000'000;
+    Section section(json, path);
+    section.number("id", out.id, 1, kNodeIdMax);
+    section.text("name", out.name);
+    section.endpoint("address", out.address);
+    if (out.id == 0 || out.name.empty() || out.address.port == 0) {
+        section.fault("", "needs id (from 1), name and address (ADDRESS:PORT)");
+    }
+    return section.done();
+}
+
+std::string read_cluster(const Json& json, ClusterConfig& out) {
+    constexpr std::uint64_t kSetsMax = 64;
+    Section section(json, "cluster");
+    section.text("name", out.name);
+    section.number("sets", out.sets, 1, kSetsMax);
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    section.text("ca", out.ca);
+    const Json* nodes = section.take("nodes");
+    if (nodes != nullptr && nodes->is_array()) {
+        std::set<std::uint64_t> ids;
+        std::set<std::string> names;
+        for (std::size_t i = 0; i < nodes->size(); ++i) {
+            const std::string path = "cluster.nodes[" + std::to_string(i) + "]";
+            ClusterNodeConfig& node = out.nodes.emplace_back();
+            section.adopt(read_cluster_node((*nodes)[i], path, node));
+            if (!ids.insert(node.id).second || !names.insert(node.name).second) {
+                section.adopt(path + ": id and name must be its own");
+            }
+        }
+    }
+    if (out.name.empty() || out.nodes.empty()) {
+        section.fault("nodes", "a cluster needs a name and its nodes, the same list on each");
+    }
+    if (out.nodes.size() > 1 &&
+        (out.certificate.empty() || out.private_key.empty() || out.ca.empty())) {
+        section.fault("certificate",
+                      "links between nodes need certificate, private_key and ca (PEM files; "
+                      "causeway cert issue-node makes them)");
+    }
+    return section.done();
+}
+
+// Which of the cluster's nodes this one is.
+std::string find_self(Config& config) {
+    if (config.cluster.nodes.empty()) {
+        return "";
+    }
+    for (const ClusterNodeConfig& node : config.cluster.nodes) {
+        if (node.name == config.node_id) {
+            config.cluster.self = node.id;
+            return "";
+        }
+    }
+    return "node.id: \"" + config.node_id + "\" is not the name of any of cluster.nodes";
+}
+
 std::string read_config(const Json& json, Config& out) {
     Section section(json, "");
     const auto inner = [&](const char* key, auto read) {
@@ -276,6 +335,8 @@ std::string read_config(const Json& json, Config& out) {
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
     inner("api", [&](const Json& value) { return read_api(value, out); });
+    inner("cluster", [&](const Json& value) { return read_cluster(value, out.cluster); });
+    section.adopt(find_self(out));
     inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });
     inner("store", [&](const Json& value) { return read_store(value, out.store); });
     inner("limits", [&](const Json& value) { return read_limits(value, out.gateway, out.state); });

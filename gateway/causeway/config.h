@@ -59,6 +59,22 @@ struct StoreConfig {
     std::uint64_t disk_reserve_bytes = 256U << 20;
 };
 
+// The same on every node, but for the files.
+struct ClusterNodeConfig {
+    std::uint64_t id = 0;  // from 1
+    std::string name;
+    Endpoint address;  // for other nodes
+};
+struct ClusterConfig {
+    std::string name;  // empty: a node alone
+    std::uint32_t sets = 1;
+    std::vector<ClusterNodeConfig> nodes;
+    std::uint64_t self = 1;   // the id of the node whose name is node.id
+    std::string certificate;  // PEM files; causeway cert issue-node makes them
+    std::string private_key;
+    std::string ca;
+};
+
 struct Config {
     std::string node_id = "node1";
     std::string data_dir = "data";
@@ -71,6 +87,7 @@ struct Config {
     StoreConfig store;
     GatewayLimits gateway;
     StateLimits state;
+    ClusterConfig cluster;
 };
 
 // What `causeway serve` runs with when no file is given: plaintext and, when `data_dir`/certs holds

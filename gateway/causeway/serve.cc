@@ -60,6 +60,7 @@ public:
 
 private:
     Result<> open_node();
+    Result<> join_cluster(node::NodeOptions& options) const;
     Result<> open_gateway();
     Result<> load_rules();
     void activate(std::shared_ptr<const rules::RuleSet> set);
@@ -152,6 +153,9 @@ Result<> Hub::open_node() {
         options.store_sync_is_noop = noop;
     }
 #endif
+    if (auto joined = join_cluster(options); !joined) {
+        return joined;
+    }
     auto node = node::Node::open(std::move(options), clock_, router_, end_process);
     if (!node) {
         return tl::unexpected(node.error());
@@ -165,6 +169,29 @@ Result<> Hub::open_node() {
         runners_.push_back(std::make_unique<rules::Runner>(sinks_, *outboxes_.back(),
                                                            rules::http_sinks(sinks_), runner));
     }
+    return {};
+}
+
+Result<> Hub::join_cluster(node::NodeOptions& options) const {
+    const ClusterConfig& cluster = config_.cluster;
+    options.self = NodeId(cluster.self);
+    options.sets = cluster.sets;
+    options.cluster = cluster.name;
+    for (const ClusterNodeConfig& node : cluster.nodes) {
+        options.members.push_back(
+            node::Member{NodeId(node.id), node.name, node.address.host, node.address.port});
+    }
+    if (options.members.size() < 2) {
+        return {};
+    }
+    auto contexts =
+        certs::make_peer_contexts({cluster.certificate, cluster.private_key, cluster.ca});
+    if (!contexts) {
+        return tl::unexpected(contexts.error());
+    }
+    options.link_server = contexts->server;
+    options.link_client = contexts->client;
+    options.note = [](const std::string& line) { spdlog::warn("link: {}", line); };
     return {};
 }
 
