@@ -20,6 +20,7 @@ constexpr std::size_t kResultBytesMin = 3;
 constexpr std::size_t kMessageBytesMin = 3;
 constexpr std::size_t kDeliveryBytesMin = 13;
 constexpr std::size_t kTakeoverBytesMin = 9;
+constexpr std::size_t kSettledBytesMin = 11;
 constexpr std::size_t kLedBytesMin = 3;
 
 // What every frame of a gateway loop's stream begins with.
@@ -182,6 +183,13 @@ void write_outputs(const StreamOutputs& outputs, ByteWriter& out) {
         out.u64(takeover.nonce);
         out.varint(takeover.epoch);
     }
+    out.varint(outputs.settled.size());
+    for (const Settled& settled : outputs.settled) {
+        out.u64(settled.nonce);
+        out.varint(settled.epoch);
+        out.varint(settled.seq);
+        out.string(settled.detail);
+    }
 }
 void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     in.number(outputs.stream);
@@ -191,7 +199,7 @@ void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     outputs.results.resize(in.count(kResultBytesMin));
     for (CommandResult& result : outputs.results) {
         in.number(result.seq);
-        in.enumerator(result.code, ResultCode::kInvalid);
+        in.enumerator(result.code, ResultCode::kLater);
         in.text(result.detail);
     }
     outputs.messages.resize(in.count(kMessageBytesMin));
@@ -208,6 +216,13 @@ void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     for (Takeover& takeover : outputs.takeovers) {
         in.fixed(takeover.nonce);
         in.number(takeover.epoch);
+    }
+    outputs.settled.resize(in.count(kSettledBytesMin));
+    for (Settled& settled : outputs.settled) {
+        in.fixed(settled.nonce);
+        in.number(settled.epoch);
+        in.number(settled.seq);
+        in.text(settled.detail);
     }
 }
 
