@@ -203,11 +203,12 @@ Body news() { return Body().v(1).v(0).v(1).v(9).v(0).v(5).v(0).b(0).v(0); }
 
 TEST(Codec, CountsBeyondTheBytesAreRefused) {
     constexpr std::uint64_t kHuge = ~std::uint64_t{0};
-    EXPECT_TRUE(news().v(0).v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
-    EXPECT_FALSE(news().v(kHuge).v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
-    EXPECT_FALSE(news().v(0).v(1U << 30).v(0).v(0).accepted_as(FrameType::kStreamNews));
-    EXPECT_FALSE(news().v(0).v(0).v(kHuge / 13).v(0).accepted_as(FrameType::kStreamNews));
-    EXPECT_FALSE(news().v(0).v(0).v(0).v(1).accepted_as(FrameType::kStreamNews));
+    EXPECT_TRUE(news().v(0).v(0).v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
+    EXPECT_FALSE(news().v(kHuge).v(0).v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
+    EXPECT_FALSE(news().v(0).v(1U << 30).v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
+    EXPECT_FALSE(news().v(0).v(0).v(kHuge / 13).v(0).v(0).accepted_as(FrameType::kStreamNews));
+    EXPECT_FALSE(news().v(0).v(0).v(0).v(1).v(0).accepted_as(FrameType::kStreamNews));
+    EXPECT_FALSE(news().v(0).v(0).v(0).v(0).v(1).accepted_as(FrameType::kStreamNews));
     EXPECT_FALSE(Body().v(1).v(kHuge).accepted_as(FrameType::kPing));
     EXPECT_FALSE(
         Body().v(1).v(1).v(2).v(3).b(3).v(0).v(0).v(0).v(kHuge).accepted_as(FrameType::kRaft));
@@ -230,6 +231,7 @@ TEST(Codec, ADeliveryNamesAMessageOfItsFrame) {
             .b(flags)
             .v(0)
             .v(0)
+            .v(0)
             .accepted_as(FrameType::kStreamNews);
     };
     EXPECT_TRUE(delivery(0, 1));
@@ -249,7 +251,12 @@ TEST(Codec, ValuesOutOfRangeAreRefused) {
     EXPECT_FALSE(Body().v(1).v(1).v(1).b(3).v(0).accepted_as(FrameType::kStreamRefused));
     EXPECT_TRUE(Body().v(1).v(2).v(3).b(1).accepted_as(FrameType::kSnapshotAck));
     EXPECT_FALSE(Body().v(1).v(2).v(3).b(2).accepted_as(FrameType::kSnapshotAck));
-    EXPECT_FALSE(news().v(1).v(1).b(9).s("").v(0).v(0).v(0).accepted_as(FrameType::kStreamNews));
+    const auto result = [](std::uint8_t code) {
+        return news().v(1).v(1).b(code).s("").v(0).v(0).v(0).v(0).accepted_as(
+            FrameType::kStreamNews);
+    };
+    EXPECT_TRUE(result(static_cast<std::uint8_t>(ResultCode::kLater)));
+    EXPECT_FALSE(result(static_cast<std::uint8_t>(ResultCode::kLater) + 1));
     // Raft: body kinds 1 to 8.
     EXPECT_FALSE(Body().v(1).v(1).v(2).v(3).b(0).accepted_as(FrameType::kRaft));
     EXPECT_TRUE(Body().v(1).v(1).v(2).v(3).b(5).accepted_as(FrameType::kRaft));

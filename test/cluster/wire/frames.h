@@ -41,6 +41,7 @@ inline auto fields(const Delivery& d) {
                     d.subscription_ids);
 }
 inline auto fields(const Takeover& t) { return std::tie(t.nonce, t.epoch); }
+inline auto fields(const Settled& s) { return std::tie(s.nonce, s.epoch, s.seq, s.detail); }
 inline auto fields(const Led& l) { return std::tie(l.group, l.term, l.applied); }
 inline auto fields(const SnapshotAck& f) {
     return std::tie(f.group, f.transfer, f.next, f.refused);
@@ -91,7 +92,8 @@ inline bool same(const StreamNews& a, const StreamNews& b) {
            std::tie(x.stream, x.time, x.dead, x.unlogged_bytes_done) ==
                std::tie(y.stream, y.time, y.dead, y.unlogged_bytes_done) &&
            same_all(x.results, y.results) && same_all(x.messages, y.messages) &&
-           same_all(x.deliveries, y.deliveries) && same_all(x.takeovers, y.takeovers);
+           same_all(x.deliveries, y.deliveries) && same_all(x.takeovers, y.takeovers) &&
+           same_all(x.settled, y.settled);
 }
 inline bool same(const Ping& a, const Ping& b) {
     return a.wall_ms == b.wall_ms && same_all(a.led, b.led);
@@ -245,7 +247,7 @@ private:
         made.unlogged_bytes_done = number();
         made.dead = coin();
         for (std::uint64_t i = random_.below(6); i > 0; --i) {
-            made.results.push_back({number(), static_cast<ResultCode>(random_.below(9)),
+            made.results.push_back({number(), static_cast<ResultCode>(random_.below(10)),
                                     random_.chance(1, 2) ? "" : text()});
         }
         for (std::uint64_t i = random_.below(4); i > 0; --i) {
@@ -256,6 +258,9 @@ private:
         }
         for (std::uint64_t i = random_.below(3); i > 0; --i) {
             made.takeovers.push_back({number(), number()});
+        }
+        for (std::uint64_t i = random_.below(3); i > 0; --i) {
+            made.settled.push_back({number(), number(), number(), text()});
         }
         return made;
     }

@@ -117,13 +117,15 @@ TEST(Frozen, StreamsFromTheLeader) {
     release.release = true;
     news.outputs.deliveries = {delivery, release};
     news.outputs.takeovers = {{2, 8}};
+    news.outputs.settled = {{2, 8, 10, "d"}};
     expect_frame(news,
-                 "42000000 0b 02 01 8201 4d 04"
+                 "4f000000 0b 02 01 8201 4d 04"
                  "09 e807 00 40"
                  "02 0b0000 0c060164"
                  "01 01740162ff01"
                  "02 0807060504030201 03 04 00 0d 020506 0100000000000000 03 02 00 12 00"
-                 "01 0200000000000000 08");
+                 "01 0200000000000000 08"
+                 "01 0200000000000000 08 0a 0164");
 }
 
 TEST(Frozen, Nodes) {
