@@ -63,6 +63,14 @@ public:
     // The answer to Ports' list_streams, every second while the set is led here.
     void on_streams(GroupId group, const std::vector<state::LiveStream>& streams);
 
+    // The answers to what Ports was asked about snapshots.
+    void on_snapshot_opened(GroupId group, Index applied);
+    void on_snapshot_piece(GroupId group, NodeId to, replica::TransferId transfer,
+                           const replica::SnapshotPiece& piece);
+    void on_snapshot_added(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                           bool added);
+    void on_snapshot_installed(GroupId group);
+
     // Effect: performs what all groups ask for. Once at the end of each turn with any event.
     void end_turn();
 
@@ -87,8 +95,8 @@ private:
     void take(NodeId from, wire::StreamRefused& refused);
     void take(NodeId from, wire::StreamNews& news);
     void take(NodeId from, wire::Ping& ping);
-    void take(NodeId, wire::SnapshotChunk&) {}
-    void take(NodeId, wire::SnapshotAck&) {}
+    void take(NodeId from, wire::SnapshotChunk& chunk);
+    void take(NodeId from, wire::SnapshotAck& ack);
     void take(NodeId from, wire::PeerItems& items);
     void take(NodeId from, wire::PeerItemsAck& ack);
     void take(NodeId, wire::Call&) {}

@@ -25,6 +25,7 @@ SetMs Group::now() { return replica_.stamp(view_.clock.mono_ms(), view_.clock.wa
 void Group::tick(MonoMs now_ms) {
     replica_.tick();
     retry_exchanges(now_ms);
+    tick_snapshots(now_ms);
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {
         propose_step();
     }

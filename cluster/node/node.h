@@ -61,6 +61,8 @@ struct NodeOptions {
     // either.
     std::uint64_t flush_bytes = 256U << 20;
     std::uint32_t flush_interval_s = 60;
+    // Entries kept behind that for replicas that come back, where there are others.
+    std::uint64_t kept_entries = 20'000;
     // What the log's files are kept on; null: the real disk. For crash tests.
     wal::Disk* disk = nullptr;
     bool store_write_behind = false;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cluster/wire/codec.h"
+#include "core/replica/snapshot_install.h"
 
 namespace causeway::node {
 namespace {
@@ -195,6 +196,18 @@ Result<> Node::Runtime::open_sets() {
     return {};
 }
 
+Result<> Node::Runtime::append_and_wait(wal::Batch batch) {
+    std::promise<bool> written;
+    const auto appended =
+        writer_->append(std::move(batch), [&](const wal::AppendOutcome& outcome) {
+            written.set_value(outcome.result.has_value());
+        });
+    if (!appended || !written.get_future().get()) {
+        return fail("the write-ahead log in " + options_.data_dir + " cannot be written");
+    }
+    return {};
+}
+
 Result<> Node::Runtime::open_set(GroupId set) {
     Held& held = held_[set];
     held.kv = store_->kv(set);
@@ -210,13 +223,19 @@ Result<> Node::Runtime::open_set(GroupId set) {
         bootstrap.voters.push_back(options_.self);
     }
     if (!replica::knows(writer_->log(), set) && held.kv->applied().value() == 0) {
-        std::promise<bool> written;
-        const auto appended = writer_->append(replica::bootstrap_batch(set, bootstrap),
-                                              [&](const wal::AppendOutcome& outcome) {
-                                                  written.set_value(outcome.result.has_value());
-                                              });
-        if (!appended || !written.get_future().get()) {
-            return fail("the write-ahead log in " + options_.data_dir + " cannot be written");
+        if (auto written = append_and_wait(replica::bootstrap_batch(set, bootstrap)); !written) {
+            return written;
+        }
+    }
+    // A crash between installing a snapshot and logging it: the log is told now.
+    auto unrecorded = replica::unrecorded_snapshot(set, replica::summary_of(writer_->log(), set),
+                                                   store_->snapshot_meta(set));
+    if (!unrecorded) {
+        return tl::unexpected(unrecorded.error());
+    }
+    if (*unrecorded) {
+        if (auto written = append_and_wait(std::move(**unrecorded)); !written) {
+            return written;
         }
     }
     auto start = replica::start_of(writer_->log(), set, held.kv->applied(), bootstrap);
@@ -325,9 +344,16 @@ void Node::Runtime::on_flushed(GroupId set, Index applied) {
     flushing_ = std::any_of(held_.begin(), held_.end(), [](const auto& item) {
         return item.second.flush_target != Index{};
     });
-    replica::Replica& replica = core_->group(set)->replica();
+    Group& group = *core_->group(set);
+    replica::Replica& replica = group.replica();
+    std::uint64_t upto = std::min({applied, replica.applied(), group.compaction_limit()}).value();
+    // A replica that was away for a while is given entries rather than the whole state.
+    const std::uint64_t kept = options_.members.size() > 1 && !writer_->status().log.over_limit
+                                   ? options_.kept_entries
+                                   : 0;
+    upto -= std::min(upto, kept);
     // The machine drops its cache first, then the log forgets.
-    if (auto batch = replica.compact(std::min(applied, replica.applied()))) {
+    if (auto batch = replica.compact(Index(upto))) {
         append(set, 0, std::move(*batch));
     }
 }
@@ -344,6 +370,90 @@ void Node::Runtime::list_streams(GroupId group) {
             core_->on_streams(group, streams);
         });
     });
+}
+
+// --- snapshots ---------------------------------------------------------------------------------
+
+void Node::Runtime::open_snapshot(GroupId group) {
+    apply_thread_.ask(group, [this, group, &held = held_.at(group)](replica::SetState& state) {
+        state.finish();  // what was applied in this batch is committed first
+        held.snapshot = store_->snapshot_reader(group);
+        loop_.post([this, group, applied = held.snapshot->applied()] {
+            core_->on_snapshot_opened(group, applied);
+        });
+    });
+}
+
+void Node::Runtime::close_snapshot(GroupId group) {
+    apply_thread_.ask(group,
+                      [&held = held_.at(group)](replica::SetState&) { held.snapshot.reset(); });
+}
+
+void Node::Runtime::read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
+                                  const state::SnapshotPosition& at) {
+    apply_thread_.ask(group, [this, group, to, transfer, at,
+                              &held = held_.at(group)](replica::SetState&) {
+        if (!held.snapshot) {
+            return;
+        }
+        loop_.post([this, group, to, transfer, piece = replica::read_piece(*held.snapshot, at)] {
+            core_->on_snapshot_piece(group, to, transfer, piece);
+        });
+    });
+}
+
+void Node::Runtime::take_snapshot(GroupId group, bool begin) {
+    apply_thread_.ask(group, [this, group, begin, &held = held_.at(group)](replica::SetState&) {
+        if (held.installer) {
+            held.installer->abandon();
+            held.installer.reset();
+        }
+        if (begin) {
+            held.installer = store_->snapshot_installer(group);
+        }
+    });
+}
+
+void Node::Runtime::add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                                 const SharedBytes& bytes) {
+    apply_thread_.ask(group, [this, group, transfer, number, bytes,
+                              &held = held_.at(group)](replica::SetState&) {
+        const bool added = held.installer && held.installer->add(bytes.view()).has_value();
+        loop_.post([this, group, transfer, number, added] {
+            core_->on_snapshot_added(group, transfer, number, added);
+        });
+    });
+}
+
+void Node::Runtime::install_snapshot(GroupId group, const raft::SnapshotMeta& meta) {
+    apply_thread_.ask(group, [this, group, meta, &held = held_.at(group)](replica::SetState& state) {
+        install(held, state, group, meta);
+    });
+}
+
+// Apply thread. Until it is done this replica has no state to go on with: it waits for space.
+void Node::Runtime::install(Held& held, replica::SetState& state, GroupId set,
+                            const raft::SnapshotMeta& meta) {
+    constexpr auto kAgain = std::chrono::milliseconds(100);
+    state.finish();
+    while (!held.installer->finish(meta.index, replica::encode(meta))) {
+        if (stopping_) {
+            return;
+        }
+        std::this_thread::sleep_for(kAgain);
+    }
+    held.installer.reset();
+    held.snapshot.reset();
+    state.drop();
+    held.kv.reset();
+    held.kv = store_->kv(set);
+    auto machine = std::make_unique<state::Machine>(*held.kv);
+    if (auto loaded = machine->load(); !loaded) {
+        fatal_(loaded.error().message);
+        return;
+    }
+    state.replace(std::move(machine));
+    loop_.post([this, set] { core_->on_snapshot_installed(set); });
 }
 
 void Node::Runtime::send(NodeId to, const wire::Frame& frame) {

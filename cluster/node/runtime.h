@@ -50,6 +50,14 @@ public:
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
     void apply(GroupId group, replica::Work work) override;
     void list_streams(GroupId group) override;
+    void open_snapshot(GroupId group) override;
+    void close_snapshot(GroupId group) override;
+    void read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
+                       const state::SnapshotPosition& at) override;
+    void take_snapshot(GroupId group, bool begin) override;
+    void add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                      const SharedBytes& bytes) override;
+    void install_snapshot(GroupId group, const raft::SnapshotMeta& meta) override;
     void send(NodeId to, const wire::Frame& frame) override;
     void tell_loop(wire::LoopId loop, ToLoop message) override;
     void tell_loops(const ToLoop& message) override;
@@ -85,6 +93,9 @@ private:
         std::unique_ptr<state::Kv> kv;
         std::unique_ptr<replica::WalReader> reader;
         Index flush_target;
+        // Apply thread only.
+        std::unique_ptr<state::SnapshotReader> snapshot;
+        std::unique_ptr<state::SnapshotInstaller> installer;
     };
     // Frames the apply thread has for another node.
     struct Outgoing {
@@ -102,6 +113,9 @@ private:
     Result<> open_links();
     Result<> open_sets();
     Result<> open_set(GroupId set);
+    Result<> append_and_wait(wal::Batch batch);
+    void install(Held& held, replica::SetState& state, GroupId set,
+                 const raft::SnapshotMeta& meta);
     void open_mailboxes();
     void run();
     void drop_loop_parts();

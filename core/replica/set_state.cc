@@ -212,6 +212,16 @@ void SetState::perform(Beat&) {
     }
 }
 
+void SetState::replace(std::unique_ptr<state::Machine> machine) {
+    machine_ = std::move(machine);
+    outputs_.clear();
+    ring_.clear();
+    ring_bytes_ = 0;
+    trimmed_.clear();
+    ring_from_ = machine_->applied();
+    touched_ = true;
+}
+
 void SetState::finish() {
     if (!touched_) {
         return;

@@ -135,6 +135,12 @@ public:
     // Effect: commits what was applied and reports it. Once after each batch of work.
     void finish();
 
+    // Effect: another state takes the place of this one: a snapshot was installed. What was kept is
+    // forgotten.
+    void replace(std::unique_ptr<state::Machine> machine);
+    // Effect: lets go of the state and its table; nothing but replace() may follow.
+    void drop() { machine_.reset(); }
+
     [[nodiscard]] state::Machine& machine() { return *machine_; }
     [[nodiscard]] std::size_t ring_bytes() const { return ring_bytes_; }
 
