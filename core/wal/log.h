@@ -33,9 +33,9 @@ namespace causeway::wal {
 class Log {
 public:
     // Effect: recovers what is in the directory, makes its last batch durable once more (the
-    // process before may have died between write and sync), and prepares a segment. The disk must
-    // outlive it. Errors: kCorrupt or kForeign with file and offset, kIo; then nothing on the disk
-    // was changed except possibly that last batch, with the same bytes.
+    // process before may have died between write and sync), makes sure that a torn batch behind it
+    // stays away, and prepares a segment. The disk must outlive it. Errors: kCorrupt or kForeign
+    // with file and offset, then nothing on the disk was changed; kIo.
     static tl::expected<std::unique_ptr<Log>, LogError> open(Disk& disk, const LogOptions& options);
     ~Log();
     Log(const Log&) = delete;
@@ -96,6 +96,7 @@ private:
     Log(Disk& disk, const LogOptions& options, Recovered& recovered);
 
     tl::expected<void, LogError> settle(const Recovered& recovered);
+    DiskResult<> erase_torn();
     void drop_unfit_segments();
     void stage_truncation(const Batch& batch, Tail& tail);
     void stage_entries(const Batch& batch, Tail& tail);

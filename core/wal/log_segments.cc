@@ -20,12 +20,34 @@ tl::expected<void, LogError> Log::settle(const Recovered& recovered) {
             return tl::unexpected(io_error(done.error(), recovered.last_batch_at));
         }
     }
+    if (recovered.torn) {
+        if (auto erased = erase_torn(); !erased) {
+            return tl::unexpected(io_error(erased.error(), offset_));
+        }
+    }
     drop_unfit_segments();
     if (auto synced = disk_.sync_directory(); !synced) {
         return tl::unexpected(io_error(synced.error(), 0));
     }
     run_jobs();
     return {};
+}
+
+// A torn batch lacks some sectors. The next one is written over it, and if that is torn too, a
+// sector of it could by chance be what the first lacked, and bring back what was said to be gone.
+// Without its first block it can not: there every batch has its number.
+DiskResult<> Log::erase_torn() {
+    const std::string zeros(options_.block_bytes, '\0');
+    DiskResult<> done;
+    if (written_ > 0 && offset_ < segments_[written_ - 1].bytes) {
+        DiskFile& file = *segments_[written_ - 1].file;
+        done = file.write(offset_, zeros).and_then([&] { return file.sync(); });
+    }
+    if (done && written_ < segments_.size()) {
+        DiskFile& file = *segments_[written_].file;
+        done = file.write(0, zeros).and_then([&] { return file.sync(); });
+    }
+    return done;
 }
 
 // Segments made ready under another segment_bytes.

@@ -47,6 +47,7 @@ public:
                          "entry " + std::to_string(missing->index) + " of group " +
                              std::to_string(missing->group) + " is in no segment");
         }
+        out_.torn = out_.highest_batch > last_batch_;
         out_.highest_batch = std::max(out_.highest_batch, last_batch_);
         return std::move(out_);
     }
@@ -266,6 +267,7 @@ private:
             return false;
         }
         if (header->batch < kNumberMax) {
+            out_.torn = out_.highest_batch > last_batch_;
             out_.highest_batch = std::max(out_.highest_batch, header->batch);
         }
         if (header->batch <= last_batch_ || header->lsn <= out_.last_lsn ||

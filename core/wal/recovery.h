@@ -43,6 +43,7 @@ struct Recovered {
     std::string last_batch;  // Its bytes, to be written once more.
     std::uint64_t last_lsn = 0;
     std::uint64_t highest_batch = 0;  // Of any record seen, taken or not.
+    bool torn = false;                // Pieces of a batch lie behind the end.
 };
 
 tl::expected<Recovered, LogError> recover(Disk& disk, const LogOptions& options);

@@ -84,6 +84,7 @@ public:
     void flush() {
         flushed_ = committed_;
         flushed_applied_ = applied_;
+        flushed_snapshot_meta_ = snapshot_meta_;
     }
     [[nodiscard]] Index flushed_applied() const { return flushed_applied_; }
     // Effect: what is not flushed is lost.
@@ -91,12 +92,14 @@ public:
         batch_.clear();
         committed_ = flushed_;
         applied_ = flushed_applied_;
+        snapshot_meta_ = flushed_snapshot_meta_;
     }
     // Effect: as Store::erase_group(): empty, and that is not yet flushed.
     void clear() {
         batch_.clear();
         committed_.clear();
         applied_ = Index();
+        snapshot_meta_.clear();
     }
     // Effect: as a finished install (memory_snapshot.h): another table, durable at once.
     void replace(Table table, Index applied, std::string_view meta) {
@@ -116,7 +119,8 @@ private:
     Table flushed_;
     Index applied_;
     Index flushed_applied_;
-    std::string snapshot_meta_;  // Changes only durably.
+    std::string snapshot_meta_;
+    std::string flushed_snapshot_meta_;
 };
 
 }  // namespace causeway::sim
