@@ -101,6 +101,20 @@ void Group::on_applied(replica::Applied& applied) {
     }
 }
 
+bool Group::hand_over() {
+    const raft::Status status = replica_.status();
+    NodeId best;
+    Index match;
+    for (const raft::PeerStatus& peer : status.peers) {
+        if (peer.id != view_.self && status.configuration.has_voter(peer.id) &&
+            (!best || peer.match > match)) {
+            best = peer.id;
+            match = peer.match;
+        }
+    }
+    return best && replica_.transfer_leadership(best);
+}
+
 bool Group::idle() const {
     const raft::Status status = replica_.status();
     return !serving_ || (!replica_.has_waiting() && status.applied == status.last);

@@ -101,6 +101,9 @@ public:
     void declare_dead(StreamId stream);
     void beat();
 
+    // Effect: hands leadership to the voter that has most of the log; false: it does not lead, or
+    // there is nobody to hand it to.
+    bool hand_over();
     // Nothing of the leader's waits to be committed or applied.
     [[nodiscard]] bool idle() const;
 

@@ -591,27 +591,45 @@ void Node::Runtime::on_refused(std::string_view line) {
 
 // --- the end -----------------------------------------------------------------------------------
 
+// Asks every group on the core loop until all say true.
+void Node::Runtime::wait_for_groups(std::chrono::milliseconds limit,
+                                    const std::function<bool(Group&)>& done) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (std::chrono::steady_clock::now() < until) {
+        std::promise<bool> all;
+        auto asked = all.get_future();
+        loop_.post([&] {
+            bool each = true;
+            for (const auto& [id, group] : core_->groups()) {
+                each = done(*group) && each;
+            }
+            all.set_value(each);
+        });
+        if (asked.get()) {
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
 void Node::Runtime::stop() {
     if (std::exchange(stopped_, true)) {
         return;
     }
     stopping_ = true;
     if (thread_.joinable()) {
-        // Everything submitted so far is applied, or 3 s have gone.
+        // Everything submitted so far is applied, or 3 s have gone; then others lead, or 1 s.
         constexpr auto kDrainMax = std::chrono::seconds(3);
-        const auto until = std::chrono::steady_clock::now() + kDrainMax;
-        while (std::chrono::steady_clock::now() < until) {
-            std::promise<bool> idle;
-            auto asked = idle.get_future();
-            loop_.post([&] {
-                idle.set_value(std::all_of(core_->groups().begin(), core_->groups().end(),
-                                           [](const auto& item) { return item.second->idle(); }));
-            });
-            if (asked.get()) {
-                break;
+        constexpr auto kHandOverMax = std::chrono::seconds(1);
+        wait_for_groups(kDrainMax, [](Group& group) { return group.idle(); });
+        std::map<GroupId, bool> handed;
+        wait_for_groups(kHandOverMax, [&handed](Group& group) {
+            const auto [asked, first] = handed.try_emplace(group.id(), false);
+            if (first) {
+                asked->second = group.hand_over();
             }
-            std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        }
+            return !asked->second || !group.replica().raft().leads();
+        });
         loop_.stop();
         thread_.join();
     }

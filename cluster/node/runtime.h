@@ -6,6 +6,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -119,6 +121,7 @@ private:
     void open_mailboxes();
     void run();
     void drop_loop_parts();
+    void wait_for_groups(std::chrono::milliseconds limit, const std::function<bool(Group&)>& done);
     void on_maintenance();
     void watch_disk();
     void on_flushed(GroupId group, Index applied);
