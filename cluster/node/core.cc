@@ -11,7 +11,8 @@ constexpr MonoMs kWatchMs = 1'000;
 }  // namespace
 
 Core::Core(const CoreOptions& options, Clock& clock, Router& router, Ports& ports)
-    : options_(options), view_{clock, router, ports, options.self, false, {}, {}, options.slots, {}} {
+    : options_(options), view_{clock, router,        ports, options.self, false, {},
+                               {},    options.slots, {}} {
     for (const GroupId set : options_.sets) {
         view_.leaders[set] = LeaderIs{set, NodeId{}, Term{}};
     }
@@ -70,8 +71,7 @@ void Core::ping() {
     ping.wall_ms = view_.clock.wall_ms();
     for (const auto& [id, group] : groups_) {
         if (group->serving()) {
-            ping.led.push_back(
-                wire::Led{id, group->replica().term(), group->replica().applied()});
+            ping.led.push_back(wire::Led{id, group->replica().term(), group->replica().applied()});
         }
     }
     for (const auto& [id, peer] : peers_) {
@@ -192,9 +192,7 @@ void Core::take(NodeId from, wire::SnapshotAck& ack) {
     }
 }
 
-void Core::on_snapshot_opened(GroupId id, Index applied) {
-    group(id)->on_snapshot_opened(applied);
-}
+void Core::on_snapshot_opened(GroupId id, Index applied) { group(id)->on_snapshot_opened(applied); }
 void Core::on_snapshot_piece(GroupId id, NodeId to, replica::TransferId transfer,
                              const replica::SnapshotPiece& piece) {
     group(id)->on_snapshot_piece(to, transfer, piece);
@@ -227,9 +225,7 @@ void Core::take(NodeId, wire::PeerItemsAck& ack) {
     }
 }
 
-void Core::take(NodeId, wire::StreamOpened& opened) {
-    view_.ports.tell_loop(opened.loop, opened);
-}
+void Core::take(NodeId, wire::StreamOpened& opened) { view_.ports.tell_loop(opened.loop, opened); }
 void Core::take(NodeId, wire::Welcome& welcome) { view_.ports.tell_loop(welcome.loop, welcome); }
 void Core::take(NodeId, wire::StreamRefused& refused) {
     view_.ports.tell_loop(refused.loop, refused);

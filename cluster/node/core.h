@@ -1,6 +1,6 @@
 // The heart of a node: the replicas it holds, what it says to the other nodes, and which node leads
-// each set, for its gateway loops. Everything comes in as an event and leaves through Ports, so that
-// the same code runs on threads and sockets (runtime.h) and in the simulator.
+// each set, for its gateway loops. Everything comes in as an event and leaves through Ports, so
+// that the same code runs on threads and sockets (runtime.h) and in the simulator.
 //
 // Deterministic: time comes from the Clock of its NodeView, chance from the seeds of the groups.
 // Core loop only.
@@ -80,7 +80,7 @@ private:
     struct Peer {
         std::uint64_t uuid = 0;
         std::uint64_t boot = 0;
-        bool up = false;           // their way to us
+        bool up = false;  // their way to us
         MonoMs heard_at = 0;
         MonoMs down_at = 0;
         std::uint64_t wall_ms = 0;  // as of heard_at

@@ -1,10 +1,10 @@
 // One set on this node: its replica, and, while it leads, everything a leader does: it takes the
-// commands of the gateways' streams, routes publishes through the rules, refuses what the disk has no
-// room for, proposes the steps that let time pass, and declares silent gateways dead.
+// commands of the gateways' streams, routes publishes through the rules, refuses what the disk has
+// no room for, proposes the steps that let time pass, and declares silent gateways dead.
 //
 // group.cc the replica and who leads · commands.cc what becomes of commands · exchange.cc the
-// streams to other sets · snapshots.cc the state for replicas that lag behind the log. Deterministic; core
-// loop only.
+// streams to other sets · snapshots.cc the state for replicas that lag behind the log.
+// Deterministic; core loop only.
 #pragma once
 
 #include <cstdint>

@@ -16,6 +16,8 @@ constexpr std::uint64_t kTickMs = 10;
 constexpr std::uint64_t kMaintenanceMs = 200;
 // The store reserves 4 MiB for its manifest and writes a few small files.
 constexpr std::uint64_t kStartBytes = 8U << 20;
+// Of a snapshot: small, so that heartbeats do not wait behind it.
+constexpr std::size_t kPieceBytes = 256U << 10;
 
 }  // namespace
 
@@ -132,23 +134,21 @@ void Node::Runtime::open_mailboxes() {
                 core_->on_applied(applied);
             }
         });
-    appended_ =
-        std::make_unique<io::Mailbox<Appended>>(loop_, [this](std::vector<Appended>& all) {
-            for (const Appended& appended : all) {
-                core_->on_appended(appended.group, appended.seq);
-            }
-        });
+    appended_ = std::make_unique<io::Mailbox<Appended>>(loop_, [this](std::vector<Appended>& all) {
+        for (const Appended& appended : all) {
+            core_->on_appended(appended.group, appended.seq);
+        }
+    });
 }
 
 Result<> Node::Runtime::open_links() {
-    outgoing_ =
-        std::make_unique<io::Mailbox<Outgoing>>(loop_, [this](std::vector<Outgoing>& all) {
-            for (const Outgoing& outgoing : all) {
-                if (links_) {
-                    links_->send(outgoing.to, outgoing.frames);
-                }
+    outgoing_ = std::make_unique<io::Mailbox<Outgoing>>(loop_, [this](std::vector<Outgoing>& all) {
+        for (const Outgoing& outgoing : all) {
+            if (links_) {
+                links_->send(outgoing.to, outgoing.frames);
             }
-        });
+        }
+    });
     if (options_.members.size() < 2) {
         return {};
     }
@@ -198,10 +198,9 @@ Result<> Node::Runtime::open_sets() {
 
 Result<> Node::Runtime::append_and_wait(wal::Batch batch) {
     std::promise<bool> written;
-    const auto appended =
-        writer_->append(std::move(batch), [&](const wal::AppendOutcome& outcome) {
-            written.set_value(outcome.result.has_value());
-        });
+    const auto appended = writer_->append(std::move(batch), [&](const wal::AppendOutcome& outcome) {
+        written.set_value(outcome.result.has_value());
+    });
     if (!appended || !written.get_future().get()) {
         return fail("the write-ahead log in " + options_.data_dir + " cannot be written");
     }
@@ -255,7 +254,8 @@ Result<> Node::Runtime::open_set(GroupId set) {
     replica::RingLimits ring;
     // Nobody attaches again where there is no other node to go to.
     ring.bytes_max = options_.members.size() > 1 ? ring.bytes_max : 0;
-    apply_thread_.add(set, std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
+    apply_thread_.add(set,
+                      std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
     return {};
 }
 
@@ -328,9 +328,8 @@ void Node::Runtime::on_maintenance() {
     // Reading the store may block, so the apply thread does it.
     for (const auto& [set, held] : held_) {
         apply_thread_.ask(set, [this, set = set](replica::SetState&) {
-            loop_.post([this, set, flushed = store_->flushed_applied(set)] {
-                on_flushed(set, flushed);
-            });
+            loop_.post(
+                [this, set, flushed = store_->flushed_applied(set)] { on_flushed(set, flushed); });
         });
     }
 }
@@ -341,9 +340,8 @@ void Node::Runtime::on_flushed(GroupId set, Index applied) {
         return;
     }
     held.flush_target = Index{};
-    flushing_ = std::any_of(held_.begin(), held_.end(), [](const auto& item) {
-        return item.second.flush_target != Index{};
-    });
+    flushing_ = std::any_of(held_.begin(), held_.end(),
+                            [](const auto& item) { return item.second.flush_target != Index{}; });
     Group& group = *core_->group(set);
     replica::Replica& replica = group.replica();
     std::uint64_t upto = std::min({applied, replica.applied(), group.compaction_limit()}).value();
@@ -396,7 +394,7 @@ void Node::Runtime::read_snapshot(GroupId group, NodeId to, replica::TransferId 
         if (!held.snapshot) {
             return;
         }
-        loop_.post([this, group, to, transfer, piece = replica::read_piece(*held.snapshot, at)] {
+        loop_.post([this, group, to, transfer, piece = replica::read_piece(*held.snapshot, at, kPieceBytes)] {
             core_->on_snapshot_piece(group, to, transfer, piece);
         });
     });
@@ -416,19 +414,18 @@ void Node::Runtime::take_snapshot(GroupId group, bool begin) {
 
 void Node::Runtime::add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
                                  const SharedBytes& bytes) {
-    apply_thread_.ask(group, [this, group, transfer, number, bytes,
-                              &held = held_.at(group)](replica::SetState&) {
-        const bool added = held.installer && held.installer->add(bytes.view()).has_value();
-        loop_.post([this, group, transfer, number, added] {
-            core_->on_snapshot_added(group, transfer, number, added);
+    apply_thread_.ask(
+        group, [this, group, transfer, number, bytes, &held = held_.at(group)](replica::SetState&) {
+            const bool added = held.installer && held.installer->add(bytes.view()).has_value();
+            loop_.post([this, group, transfer, number, added] {
+                core_->on_snapshot_added(group, transfer, number, added);
+            });
         });
-    });
 }
 
 void Node::Runtime::install_snapshot(GroupId group, const raft::SnapshotMeta& meta) {
-    apply_thread_.ask(group, [this, group, meta, &held = held_.at(group)](replica::SetState& state) {
-        install(held, state, group, meta);
-    });
+    apply_thread_.ask(group, [this, group, meta, &held = held_.at(group)](
+                                 replica::SetState& state) { install(held, state, group, meta); });
 }
 
 // Apply thread. Until it is done this replica has no state to go on with: it waits for space.
@@ -521,18 +518,16 @@ void Node::Runtime::on_opened(GroupId group, const replica::Route& to, StreamId 
     answer(to, wire::StreamOpened{group, to.address.loop, to.attachment, stream, index});
 }
 
-void Node::Runtime::on_welcome(GroupId group, const replica::Route& to,
-                               std::uint64_t applied_seq) {
+void Node::Runtime::on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) {
     answer(to, wire::Welcome{group, to.address.loop, to.attachment, applied_seq});
 }
 
 void Node::Runtime::on_refused(GroupId group, const replica::Route& to,
                                replica::AttachRefusal why) {
     using Reason = wire::StreamRefused::Reason;
-    answer(to, wire::StreamRefused{group, to.address.loop, to.attachment,
-                                   why == replica::AttachRefusal::kGap ? Reason::kGap
-                                                                       : Reason::kDead,
-                                   NodeId{}});
+    answer(to, wire::StreamRefused{
+                   group, to.address.loop, to.attachment,
+                   why == replica::AttachRefusal::kGap ? Reason::kGap : Reason::kDead, NodeId{}});
 }
 
 void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
@@ -635,6 +630,9 @@ void Node::Runtime::stop() {
     }
     if (writer_) {
         writer_->stop();
+    }
+    if (store_) {
+        store_->stop_waiting();  // for space: the log has what is not in the store
     }
     apply_thread_.stop();
     if (store_) {

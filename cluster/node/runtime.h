@@ -69,8 +69,7 @@ public:
 
     // SetSink, apply thread.
     void on_applied(replica::Applied& applied) override;
-    void on_opened(GroupId group, const replica::Route& to, StreamId stream,
-                   Index index) override;
+    void on_opened(GroupId group, const replica::Route& to, StreamId stream, Index index) override;
     void on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) override;
     void on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) override;
     void on_news(GroupId group, const replica::Route& to, Index upto,
@@ -82,8 +81,7 @@ public:
     void on_peer_up(const link::Remote& peer) override;
     void on_peer_down(NodeId peer) override;
     void on_frame(NodeId from, std::uint8_t type, SharedBytes body) override;
-    void on_call(link::ConnectionId connection, const link::Remote& from,
-                 wire::Call call) override;
+    void on_call(link::ConnectionId connection, const link::Remote& from, wire::Call call) override;
     void on_reply(NodeId from, wire::Reply reply) override;
     void on_refused(std::string_view line) override;
 
@@ -116,8 +114,7 @@ private:
     Result<> open_sets();
     Result<> open_set(GroupId set);
     Result<> append_and_wait(wal::Batch batch);
-    void install(Held& held, replica::SetState& state, GroupId set,
-                 const raft::SnapshotMeta& meta);
+    void install(Held& held, replica::SetState& state, GroupId set, const raft::SnapshotMeta& meta);
     void open_mailboxes();
     void run();
     void drop_loop_parts();

@@ -1,6 +1,6 @@
 // The state of a set on its way to a replica that lags behind the compacted log, in the order
-// core/replica/snapshot_install.h gives: what is computed is there, what waits for the store is done
-// through Ports.
+// core/replica/snapshot_install.h gives: what is computed is there, what waits for the store is
+// done through Ports.
 #include <utility>
 
 #include "cluster/node/group.h"

@@ -182,6 +182,10 @@ std::optional<wal::Batch> Replica::compact(Index upto) {
     wal::Batch batch;
     batch.group = options_.group;
     batch.compaction = wal::CompactionPoint{upto, raft_.log().term_at(upto).value_or(Term{})};
+    // The entry it came with may be among those that are forgotten.
+    if (raft_.configuration_index() <= upto) {
+        batch.configuration = raft::encode(raft_.configuration());
+    }
     raft_.compact(upto);
     return batch;
 }

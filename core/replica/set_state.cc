@@ -93,8 +93,8 @@ void SetState::keep(Index index, std::size_t bytes,
 
 void SetState::trim() {
     const SetMs now = machine_->time();
-    while (!ring_.empty() && (ring_bytes_ > limits_.bytes_max ||
-                              ring_.front().time + limits_.age_ms_max < now)) {
+    while (!ring_.empty() &&
+           (ring_bytes_ > limits_.bytes_max || ring_.front().time + limits_.age_ms_max < now)) {
         const Kept& oldest = ring_.front();
         trimmed_[oldest.outputs->stream] = oldest.index;
         ring_bytes_ -= oldest.bytes;

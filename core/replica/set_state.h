@@ -116,8 +116,7 @@ struct UnloggedFromPeer {
 };
 // Says to every attached gateway that nothing is missing, so that it knows its leader lives.
 struct Beat {};
-using Work =
-    std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
+using Work = std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
                           UnloggedFromPeer, Beat>;
 
 struct RingLimits {
@@ -176,8 +175,8 @@ private:
     absl::flat_hash_map<StreamId, Route> routes_;
     std::deque<Kept> ring_;
     std::size_t ring_bytes_ = 0;
-    Index ring_from_;                                   // outputs at or below it were never kept
-    absl::flat_hash_map<StreamId, Index> trimmed_;      // newest output of the stream let go
+    Index ring_from_;                               // outputs at or below it were never kept
+    absl::flat_hash_map<StreamId, Index> trimmed_;  // newest output of the stream let go
 };
 
 }  // namespace causeway::replica

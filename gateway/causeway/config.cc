@@ -343,10 +343,11 @@ std::string read_config(const Json& json, Config& out) {
     inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });
     inner("store", [&](const Json& value) { return read_store(value, out.store); });
     inner("limits", [&](const Json& value) { return read_limits(value, out.gateway, out.state); });
-    // A batch of the log is at most half a segment; the largest entry is a collected one, a packet and
-    // what rules make of it.
+    // A batch of the log is at most half a segment; the largest entry is a collected one, a packet
+    // and what rules make of it.
     if (out.wal.segment_bytes / 2 < out.gateway.packet_bytes_max + 2 * kMiB) {
-        section.adopt("wal.segment_bytes: must be at least twice (limits.packet_bytes_max + 2 MiB)");
+        section.adopt(
+            "wal.segment_bytes: must be at least twice (limits.packet_bytes_max + 2 MiB)");
     }
     section.text("rules_dir", out.rules_dir);
     std::size_t level = 2;
