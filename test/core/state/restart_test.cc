@@ -44,6 +44,9 @@ struct Totals {
     std::uint64_t expired = 0;
     std::uint64_t dead_lettered = 0;
     std::uint64_t wills = 0;
+    std::uint64_t from_peers = 0;
+    std::uint64_t for_peers = 0;
+    std::uint64_t timed_out = 0;
 };
 
 std::vector<Step> live(std::uint64_t seed, Totals& totals) {
@@ -79,6 +82,9 @@ std::vector<Step> live(std::uint64_t seed, Totals& totals) {
     totals.expired += counters.inbox_expired + counters.queue_expired;
     totals.dead_lettered += counters.queue_dead_lettered + counters.sink_dead_lettered;
     totals.wills += counters.self_done;
+    totals.from_peers += counters.peer_done;
+    totals.for_peers += counters.peer_acknowledged;
+    totals.timed_out += counters.subscribes_timed_out;
     return steps;
 }
 
@@ -151,8 +157,8 @@ private:
         machine_->commit();
         const auto& expected = steps_[next_ - 2].table;
         EXPECT_TRUE(kv_.committed() == expected)
-            << "entry " << next_ - 1 << ", first different key: "
-            << difference(kv_.committed(), expected);
+            << "entry " << next_ - 1
+            << ", first different key: " << difference(kv_.committed(), expected);
     }
     void expect_same(const Step& step, const char* when) {
         EXPECT_EQ(to_text(machine_->statistics()), step.statistics) << when << " " << next_ - 1;
@@ -189,6 +195,9 @@ TEST(Restart, FromAnyFlushedTableIsTheSameMachine) {
     EXPECT_GT(totals.expired, 0U);
     EXPECT_GT(totals.dead_lettered, 0U);
     EXPECT_GT(totals.wills, 0U);
+    EXPECT_GT(totals.from_peers, seeds());
+    EXPECT_GT(totals.for_peers, seeds());
+    EXPECT_GT(totals.timed_out, 0U);
 }
 
 }  // namespace

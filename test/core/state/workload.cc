@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/message/body.h"
+#include "core/message/peer.h"
 
 namespace causeway::state {
 namespace {
@@ -24,7 +25,10 @@ void keep(std::vector<T>& all, T value) {
 
 }  // namespace
 
-Workload::Workload(std::uint64_t seed) : random_(seed) { large_ = random_.chance(1, 4); }
+Workload::Workload(std::uint64_t seed) : random_(seed) {
+    large_ = random_.chance(1, 4);
+    shared_ = random_.chance(1, 2);
+}
 
 std::string_view Workload::any(const std::vector<std::string>& texts) {
     return texts[random_.below(texts.size())];
@@ -35,7 +39,8 @@ StreamId Workload::any_stream() {
         return 0;
     }
     // Mostly the newest ones: the others are likely dead.
-    const std::size_t recent = std::min<std::size_t>(streams_.size(), random_.chance(1, 10) ? 9 : 3);
+    const std::size_t recent =
+        std::min<std::size_t>(streams_.size(), random_.chance(1, 10) ? 9 : 3);
     return streams_[streams_.size() - 1 - random_.below(recent)];
 }
 
@@ -61,7 +66,8 @@ CommandHeader Workload::header(StreamId stream) {
 void Workload::hello(std::string& out) {
     boot_ += random_.chance(1, 4) ? 1 : 0;
     encode(header(0),
-           Hello{1 + random_.below(2), boot_, static_cast<std::uint32_t>(random_.below(2)), 0}, out);
+           Hello{1 + random_.below(2), boot_, static_cast<std::uint32_t>(random_.below(2)), 0},
+           out);
 }
 
 void Workload::gateway_down(std::string& out) { encode_gateway_down(any_stream(), out); }
@@ -252,6 +258,54 @@ void Workload::limits(std::string& out) {
         command.retained_messages_max = 1 + random_.below(4);
         command.queue_messages_max = 3 + random_.below(10);
         command.outbox_messages_max = 3 + random_.below(6);
+        command.peer_messages_max = 3 + random_.below(20);
+        command.fences_max = 1 + random_.below(4);
+        command.waiting_subscribes_max = 1 + random_.below(6);
+    }
+    encode(header(0), command, out);
+}
+
+// This set is 1 of up to 3; slots move now and then.
+void Workload::layout(std::string& out) {
+    const std::uint32_t sets = shared_ ? 1 + static_cast<std::uint32_t>(random_.below(3)) : 1;
+    encode(header(0), SetLayout{GroupId(1), SlotMap::even(GroupId(1), sets)}, out);
+}
+
+void Workload::peer_items(std::string& out) {
+    const auto from = static_cast<std::uint32_t>(2 + random_.below(2));
+    std::uint64_t& given = peer_items_[from];
+    const std::uint64_t first = given + (random_.chance(1, 10) ? 2 : 1);
+    given -= random_.chance(1, 6) ? std::min<std::uint64_t>(given, 2) : 0;  // some of them again
+    const std::string body = make_body("", random_.chance(1, 6) ? "" : "of a peer");
+    std::string items;
+    for (std::uint64_t i = 1 + random_.below(4); i != 0; --i) {
+        given += random_.chance(1, 10) ? 2 : 1;
+        PeerItem item;
+        item.kind = static_cast<PeerItemKind>(1 + random_.below(6));
+        item.topic = any(kTopics);
+        item.body = body;
+        item.client_id = any(kClients);
+        item.expires_at = random_.chance(1, 6) ? now_ + random_.below(5000) : 0;
+        item.publisher_epoch = any_connection().epoch;
+        item.qos = static_cast<std::uint8_t>(random_.below(3));
+        item.retain = random_.chance(1, 3);
+        item.retain_only = random_.chance(1, 6);
+        item.filter = any(kFilters);
+        item.session = 1 + random_.below(30);
+        std::string bytes;
+        encode(item, bytes);
+        append_peer_item(given, random_.chance(1, 40) ? "\x55" : bytes, items);
+    }
+    encode(header(0), PeerItems{GroupId(from), first, items}, out);
+}
+
+void Workload::peer_acked(std::string& out) {
+    const std::vector<PeerStatus> peers = machine_->peers();
+    PeerAcked command{GroupId(2), 1};
+    if (!peers.empty()) {
+        const PeerStatus& peer = peers[random_.below(peers.size())];
+        command.set = peer.set;
+        command.upto = peer.acked + random_.below(peer.made - peer.acked + 2);
     }
     encode(header(0), command, out);
 }
@@ -267,6 +321,7 @@ std::string Workload::command() {
         {6, &Workload::release},      {2, &Workload::declare},      {8, &Workload::send},
         {8, &Workload::receive},      {8, &Workload::queue_ack},    {4, &Workload::outbox_done},
         {4, &Workload::self_publish}, {1, &Workload::refused},      {1, &Workload::limits},
+        {1, &Workload::layout},       {8, &Workload::peer_items},   {8, &Workload::peer_acked},
     };
     unsigned total = 0;
     for (const auto& [weight, make] : kKinds) {
@@ -314,8 +369,8 @@ std::string Workload::entry(Machine& machine) {
         limits(first);
         append_frame(first, bytes);
     }
-    const bool step = machine.has_work() ||
-                      (machine.next_timer() != 0 && machine.next_timer() <= now_);
+    const bool step =
+        machine.has_work() || (machine.next_timer() != 0 && machine.next_timer() <= now_);
     if (step && random_.chance(3, 4)) {
         std::string bytes_of_step;
         encode_step(0, bytes_of_step);
@@ -342,7 +397,8 @@ void Workload::observe(const Outputs& outputs) {
     for (const StreamOutputs& stream : outputs.streams) {
         for (const CommandResult& result : stream.results) {
             OpenAnswer answer;
-            if (result.detail.size() > 2 && decode(result.detail, answer) && answer.epoch < 10'000) {
+            if (result.detail.size() > 2 && decode(result.detail, answer) &&
+                answer.epoch < 10'000) {
                 keep(connections_, Connection{stream.stream, answer.epoch});
             }
             ByteReader in(result.detail);
@@ -354,7 +410,8 @@ void Workload::observe(const Outputs& outputs) {
         }
         for (const Delivery& delivery : stream.deliveries) {
             if (delivery.n != 0) {
-                keep(in_flight_, InFlight{{stream.stream, delivery.epoch}, delivery.n, delivery.qos});
+                keep(in_flight_,
+                     InFlight{{stream.stream, delivery.epoch}, delivery.n, delivery.qos});
             }
         }
     }

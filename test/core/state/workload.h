@@ -63,12 +63,16 @@ private:
     void self_publish(std::string& out);
     void refused(std::string& out);
     void limits(std::string& out);
+    void layout(std::string& out);
+    void peer_items(std::string& out);
+    void peer_acked(std::string& out);
     void burst(std::string& entry);
 
     Random random_;
     Machine* machine_ = nullptr;
     SetMs now_ = 1'000'000;
-    bool large_ = false;  // limits and bursts beyond the slices of long work
+    bool large_ = false;   // limits and bursts beyond the slices of long work
+    bool shared_ = false;  // there are other sets
     std::uint64_t nonce_ = 0;
     std::uint64_t boot_ = 1;
     std::vector<StreamId> streams_;
@@ -77,7 +81,8 @@ private:
     std::vector<InFlight> in_flight_;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> receipts_;
     std::vector<std::uint64_t> self_items_;
-    std::vector<std::string> sent_;  // to be sent again
+    std::vector<std::string> sent_;                      // to be sent again
+    std::map<std::uint32_t, std::uint64_t> peer_items_;  // given so far, by set
 };
 
 }  // namespace causeway::state
