@@ -599,7 +599,13 @@ def run_all(tests):
                     failed.append(test.__name__)
                     for one in cluster.nodes:
                         print(f"        node {one.number}: pid {one.pid}, {json.dumps(one.health())}", flush=True)
-                cluster.heal()
+                try:
+                    cluster.heal()
+                except Exception as problem:
+                    print(f"FAILED  it does not heal after {test.__name__}: {problem}", flush=True)
+                    failed.append(f"healing after {test.__name__}")
+                    for one in cluster.nodes:
+                        one.kill()
             assert not failed, failed
     return 0
 
