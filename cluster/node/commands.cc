@@ -129,9 +129,8 @@ void Group::take_unlogged(wire::Commands& commands) {
         ++counters_.unlogged;
         route_unlogged(command);
     }
-    view_.ports.apply(id(),
-                      replica::ApplyUnlogged{commands.stream,
-                                             SharedBytes::take(std::move(commands.unlogged))});
+    view_.ports.apply(id(), replica::ApplyUnlogged{
+                                commands.stream, SharedBytes::take(std::move(commands.unlogged))});
 }
 
 // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.

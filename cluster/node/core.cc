@@ -11,7 +11,8 @@ constexpr MonoMs kWatchMs = 1'000;
 }  // namespace
 
 Core::Core(const CoreOptions& options, Clock& clock, Router& router, Ports& ports)
-    : options_(options), view_{clock, router, ports, options.self, false, {}, {}, options.slots, {}} {
+    : options_(options), view_{clock, router,        ports, options.self, false, {},
+                               {},    options.slots, {}} {
     for (const GroupId set : options_.sets) {
         view_.leaders[set] = LeaderIs{set, NodeId{}, Term{}};
     }
@@ -70,8 +71,7 @@ void Core::ping() {
     ping.wall_ms = view_.clock.wall_ms();
     for (const auto& [id, group] : groups_) {
         if (group->serving()) {
-            ping.led.push_back(
-                wire::Led{id, group->replica().term(), group->replica().applied()});
+            ping.led.push_back(wire::Led{id, group->replica().term(), group->replica().applied()});
         }
     }
     for (const auto& [id, peer] : peers_) {
@@ -120,6 +120,9 @@ void Core::on_new_loop(wire::LoopId loop) {
 
 void Core::on_connected(NodeId peer) {
     peers_.try_emplace(peer);
+    for (auto& [set, group] : groups_) {
+        group->on_peer_reset(peer);
+    }
     view_.ports.tell_loops(PeerReset{peer});
     ping_due_ = true;
 }
@@ -174,9 +177,31 @@ void Core::on_loop(FromLoop& message) {
 void Core::take(NodeId from, wire::RaftFrame& frame) {
     Group* to = group(frame.group);
     if (to != nullptr && frame.message.from == from) {
-        to->replica().step(std::move(frame.message));
+        to->step(std::move(frame.message));
     }
 }
+
+void Core::take(NodeId from, wire::SnapshotChunk& chunk) {
+    if (Group* to = group(chunk.group)) {
+        to->take(speaker(from), chunk);
+    }
+}
+void Core::take(NodeId from, wire::SnapshotAck& ack) {
+    if (Group* to = group(ack.group)) {
+        to->take(speaker(from), ack);
+    }
+}
+
+void Core::on_snapshot_opened(GroupId id, Index applied) { group(id)->on_snapshot_opened(applied); }
+void Core::on_snapshot_piece(GroupId id, NodeId to, replica::TransferId transfer,
+                             const replica::SnapshotPiece& piece) {
+    group(id)->on_snapshot_piece(to, transfer, piece);
+}
+void Core::on_snapshot_added(GroupId id, replica::TransferId transfer, std::uint64_t number,
+                             bool added) {
+    group(id)->on_snapshot_added(transfer, number, added);
+}
+void Core::on_snapshot_installed(GroupId id) { group(id)->on_snapshot_installed(); }
 
 template <typename Message>
 void Core::to_group(NodeId from, Message& message) {
@@ -200,9 +225,7 @@ void Core::take(NodeId, wire::PeerItemsAck& ack) {
     }
 }
 
-void Core::take(NodeId, wire::StreamOpened& opened) {
-    view_.ports.tell_loop(opened.loop, opened);
-}
+void Core::take(NodeId, wire::StreamOpened& opened) { view_.ports.tell_loop(opened.loop, opened); }
 void Core::take(NodeId, wire::Welcome& welcome) { view_.ports.tell_loop(welcome.loop, welcome); }
 void Core::take(NodeId, wire::StreamRefused& refused) {
     view_.ports.tell_loop(refused.loop, refused);

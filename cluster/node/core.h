@@ -1,6 +1,6 @@
 // The heart of a node: the replicas it holds, what it says to the other nodes, and which node leads
-// each set, for its gateway loops. Everything comes in as an event and leaves through Ports, so that
-// the same code runs on threads and sockets (runtime.h) and in the simulator.
+// each set, for its gateway loops. Everything comes in as an event and leaves through Ports, so
+// that the same code runs on threads and sockets (runtime.h) and in the simulator.
 //
 // Deterministic: time comes from the Clock of its NodeView, chance from the seeds of the groups.
 // Core loop only.
@@ -63,6 +63,14 @@ public:
     // The answer to Ports' list_streams, every second while the set is led here.
     void on_streams(GroupId group, const std::vector<state::LiveStream>& streams);
 
+    // The answers to what Ports was asked about snapshots.
+    void on_snapshot_opened(GroupId group, Index applied);
+    void on_snapshot_piece(GroupId group, NodeId to, replica::TransferId transfer,
+                           const replica::SnapshotPiece& piece);
+    void on_snapshot_added(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                           bool added);
+    void on_snapshot_installed(GroupId group);
+
     // Effect: performs what all groups ask for. Once at the end of each turn with any event.
     void end_turn();
 
@@ -72,7 +80,7 @@ private:
     struct Peer {
         std::uint64_t uuid = 0;
         std::uint64_t boot = 0;
-        bool up = false;           // their way to us
+        bool up = false;  // their way to us
         MonoMs heard_at = 0;
         MonoMs down_at = 0;
         std::uint64_t wall_ms = 0;  // as of heard_at
@@ -87,8 +95,8 @@ private:
     void take(NodeId from, wire::StreamRefused& refused);
     void take(NodeId from, wire::StreamNews& news);
     void take(NodeId from, wire::Ping& ping);
-    void take(NodeId, wire::SnapshotChunk&) {}
-    void take(NodeId, wire::SnapshotAck&) {}
+    void take(NodeId from, wire::SnapshotChunk& chunk);
+    void take(NodeId from, wire::SnapshotAck& ack);
     void take(NodeId from, wire::PeerItems& items);
     void take(NodeId from, wire::PeerItemsAck& ack);
     void take(NodeId, wire::Call&) {}

@@ -1,6 +1,6 @@
 // The stream of this set to each other one, as its leader moves it: read what is owed, send it to
-// whoever leads there, and when that set has applied it, have it deleted here. The two state machines
-// number and deduplicate; here anything may be lost or sent twice.
+// whoever leads there, and when that set has applied it, have it deleted here. The two state
+// machines number and deduplicate; here anything may be lost or sent twice.
 #include <utility>
 
 #include "cluster/node/group.h"

@@ -1,5 +1,5 @@
-// A gateway loop's Submitter on threads: the Streams machine with a mailbox to be told through and a
-// timer to tick it. Gateway loop only, but for deliver().
+// A gateway loop's Submitter on threads: the Streams machine with a mailbox to be told through and
+// a timer to tick it. Gateway loop only, but for deliver().
 #pragma once
 
 #include <atomic>

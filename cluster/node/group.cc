@@ -25,6 +25,7 @@ SetMs Group::now() { return replica_.stamp(view_.clock.mono_ms(), view_.clock.wa
 void Group::tick(MonoMs now_ms) {
     replica_.tick();
     retry_exchanges(now_ms);
+    tick_snapshots(now_ms);
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {
         propose_step();
     }
@@ -98,6 +99,20 @@ void Group::on_applied(replica::Applied& applied) {
     if (applied.has_work) {
         propose_step();
     }
+}
+
+bool Group::hand_over() {
+    const raft::Status status = replica_.status();
+    NodeId best;
+    Index match;
+    for (const raft::PeerStatus& peer : status.peers) {
+        if (peer.id != view_.self && status.configuration.has_voter(peer.id) &&
+            (!best || peer.match > match)) {
+            best = peer.id;
+            match = peer.match;
+        }
+    }
+    return best && replica_.transfer_leadership(best);
 }
 
 bool Group::idle() const {

@@ -1,15 +1,16 @@
 // One set on this node: its replica, and, while it leads, everything a leader does: it takes the
-// commands of the gateways' streams, routes publishes through the rules, refuses what the disk has no
-// room for, proposes the steps that let time pass, and declares silent gateways dead.
+// commands of the gateways' streams, routes publishes through the rules, refuses what the disk has
+// no room for, proposes the steps that let time pass, and declares silent gateways dead.
 //
 // group.cc the replica and who leads · commands.cc what becomes of commands · exchange.cc the
-// streams to other sets. Deterministic; core
-// loop only.
+// streams to other sets · snapshots.cc the state for replicas that lag behind the log.
+// Deterministic; core loop only.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "cluster/node/queue_declaration.h"
 #include "core/message/router.h"
 #include "core/replica/replica.h"
+#include "core/replica/snapshot_receiver.h"
 
 namespace causeway::node {
 
@@ -68,13 +70,26 @@ public:
     [[nodiscard]] MonoMs serving_since() const { return serving_since_; }
 
     void tick(MonoMs now);
-    void drain() { replica_.drain(); }
+    void drain();
     void on_applied(replica::Applied& applied);
 
     // From gateway loops.
     void take(const Speaker& from, const wire::OpenStream& open);
     void take(const Speaker& from, const wire::AttachStream& attach);
     void take(const Speaker& from, wire::Commands& commands);
+
+    // Between replicas (snapshots.cc).
+    void step(raft::Message message);
+    void take(const Speaker& from, wire::SnapshotChunk& chunk);
+    void take(const Speaker& from, const wire::SnapshotAck& ack);
+    void on_peer_reset(NodeId peer);
+    void on_snapshot_opened(Index applied);
+    void on_snapshot_piece(NodeId to, replica::TransferId transfer,
+                           const replica::SnapshotPiece& piece);
+    void on_snapshot_added(replica::TransferId transfer, std::uint64_t number, bool added);
+    void on_snapshot_installed();
+    // The log may be compacted up to here and no further.
+    [[nodiscard]] Index compaction_limit() const;
 
     // Between sets.
     void take(const Speaker& from, wire::PeerItems& items);
@@ -86,6 +101,9 @@ public:
     void declare_dead(StreamId stream);
     void beat();
 
+    // Effect: hands leadership to the voter that has most of the log; false: it does not lead, or
+    // there is nobody to hand it to.
+    bool hand_over();
     // Nothing of the leader's waits to be committed or applied.
     [[nodiscard]] bool idle() const;
 
@@ -93,6 +111,8 @@ public:
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
     void apply(GroupId group, std::vector<raft::Entry> entries) override;
     void send(GroupId group, const raft::Message& message) override;
+    void send_snapshot(GroupId group, raft::Message message) override;
+    void install(GroupId group, const raft::SnapshotMeta& meta) override;
     void on_role(GroupId group, bool serving) override;
 
 private:
@@ -109,6 +129,19 @@ private:
         bool reading = false;
         bool more = false;  // there was something new meanwhile
     };
+    // The snapshot this leader can send: one reader, for all followers that need it.
+    struct Offer {
+        enum class State : std::uint8_t { kNone, kOpening, kOpen, kOffered };
+        State state = State::kNone;
+        Index applied;
+        MonoMs used_at = 0;
+    };
+    // snapshots.cc
+    void tick_snapshots(MonoMs now);
+    void settle_offer(MonoMs now);
+    void close_offer();
+    void read_next(NodeId to, replica::SnapshotSender& sender);
+    void perform(replica::SnapshotReceiver::Actions& actions);
     // exchange.cc
     void pump(GroupId set);
     void send_items(replica::PeerRead& read);
@@ -134,6 +167,12 @@ private:
     absl::flat_hash_map<std::pair<NodeId, wire::LoopId>, Attached> attached_;
     absl::flat_hash_map<std::uint64_t, Done> waiting_;  // of the leader's own commands
     std::uint64_t next_seq_ = 1;
+    Offer offer_;
+    std::map<NodeId, replica::SnapshotSender> senders_;
+    std::uint32_t transfers_ = 0;
+    replica::SnapshotReceiver receiver_{replica::SnapshotReceiverOptions{}};
+    NodeId receiving_from_;
+    std::optional<raft::SnapshotMeta> stepped_snapshot_;  // given to raft in this turn
     std::map<GroupId, Exchange> exchanges_;
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer

@@ -83,9 +83,8 @@ std::unique_ptr<Outbox> Node::Runtime::make_outbox(io::Loop& loop, GroupId set) 
             read_outbox(set, std::move(sink), after, bytes_max, std::move(take));
         },
         [this, set](std::string command) {
-            loop_.post([this, set, command = std::move(command)] {
-                core_->group(set)->propose(command);
-            });
+            loop_.post(
+                [this, set, command = std::move(command)] { core_->group(set)->propose(command); });
         },
         [this, set](SinkReady ready) { watch_sinks(set, std::move(ready)); });
 }
@@ -236,8 +235,7 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
 
 // --- Node --------------------------------------------------------------------------------------
 
-Node::Node(std::unique_ptr<Runtime> runtime)
-    : runtime_(std::move(runtime)) {}
+Node::Node(std::unique_ptr<Runtime> runtime) : runtime_(std::move(runtime)) {}
 Node::~Node() = default;
 
 Result<std::unique_ptr<Node>> Node::open(NodeOptions options, Clock& clock, Router& router,

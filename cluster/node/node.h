@@ -43,12 +43,12 @@ struct NodeOptions {
     NodeId self{1};
     // All nodes, this one too, the same list everywhere; empty: this node alone.
     std::vector<Member> members;
-    std::string cluster;                     // its name; nodes of another one are refused
+    std::string cluster;                      // its name; nodes of another one are refused
     std::shared_ptr<ssl_ctx_st> link_server;  // certs::make_peer_contexts(); with members only
     std::shared_ptr<ssl_ctx_st> link_client;
     // A line worth logging about links to other nodes. Core loop; must not block.
     std::function<void(const std::string& line)> note;
-    std::uint32_t sets = 1;  // fixed for the life of the cluster
+    std::uint32_t sets = 1;    // fixed for the life of the cluster
     std::uint64_t random = 1;  // for a new node's identity and the election timeouts
     wal::LogOptions log;
     wal::WriterOptions writer;
@@ -61,6 +61,8 @@ struct NodeOptions {
     // either.
     std::uint64_t flush_bytes = 256U << 20;
     std::uint32_t flush_interval_s = 60;
+    // Entries kept behind that for replicas that come back, where there are others.
+    std::uint64_t kept_entries = 20'000;
     // What the log's files are kept on; null: the real disk. For crash tests.
     wal::Disk* disk = nullptr;
     bool store_write_behind = false;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cluster/wire/codec.h"
+#include "core/replica/snapshot_install.h"
 
 namespace causeway::node {
 namespace {
@@ -15,6 +16,8 @@ constexpr std::uint64_t kTickMs = 10;
 constexpr std::uint64_t kMaintenanceMs = 200;
 // The store reserves 4 MiB for its manifest and writes a few small files.
 constexpr std::uint64_t kStartBytes = 8U << 20;
+// Of a snapshot: small, so that heartbeats do not wait behind it.
+constexpr std::size_t kPieceBytes = 256U << 10;
 
 }  // namespace
 
@@ -131,23 +134,21 @@ void Node::Runtime::open_mailboxes() {
                 core_->on_applied(applied);
             }
         });
-    appended_ =
-        std::make_unique<io::Mailbox<Appended>>(loop_, [this](std::vector<Appended>& all) {
-            for (const Appended& appended : all) {
-                core_->on_appended(appended.group, appended.seq);
-            }
-        });
+    appended_ = std::make_unique<io::Mailbox<Appended>>(loop_, [this](std::vector<Appended>& all) {
+        for (const Appended& appended : all) {
+            core_->on_appended(appended.group, appended.seq);
+        }
+    });
 }
 
 Result<> Node::Runtime::open_links() {
-    outgoing_ =
-        std::make_unique<io::Mailbox<Outgoing>>(loop_, [this](std::vector<Outgoing>& all) {
-            for (const Outgoing& outgoing : all) {
-                if (links_) {
-                    links_->send(outgoing.to, outgoing.frames);
-                }
+    outgoing_ = std::make_unique<io::Mailbox<Outgoing>>(loop_, [this](std::vector<Outgoing>& all) {
+        for (const Outgoing& outgoing : all) {
+            if (links_) {
+                links_->send(outgoing.to, outgoing.frames);
             }
-        });
+        }
+    });
     if (options_.members.size() < 2) {
         return {};
     }
@@ -195,6 +196,17 @@ Result<> Node::Runtime::open_sets() {
     return {};
 }
 
+Result<> Node::Runtime::append_and_wait(wal::Batch batch) {
+    std::promise<bool> written;
+    const auto appended = writer_->append(std::move(batch), [&](const wal::AppendOutcome& outcome) {
+        written.set_value(outcome.result.has_value());
+    });
+    if (!appended || !written.get_future().get()) {
+        return fail("the write-ahead log in " + options_.data_dir + " cannot be written");
+    }
+    return {};
+}
+
 Result<> Node::Runtime::open_set(GroupId set) {
     Held& held = held_[set];
     held.kv = store_->kv(set);
@@ -210,13 +222,19 @@ Result<> Node::Runtime::open_set(GroupId set) {
         bootstrap.voters.push_back(options_.self);
     }
     if (!replica::knows(writer_->log(), set) && held.kv->applied().value() == 0) {
-        std::promise<bool> written;
-        const auto appended = writer_->append(replica::bootstrap_batch(set, bootstrap),
-                                              [&](const wal::AppendOutcome& outcome) {
-                                                  written.set_value(outcome.result.has_value());
-                                              });
-        if (!appended || !written.get_future().get()) {
-            return fail("the write-ahead log in " + options_.data_dir + " cannot be written");
+        if (auto written = append_and_wait(replica::bootstrap_batch(set, bootstrap)); !written) {
+            return written;
+        }
+    }
+    // A crash between installing a snapshot and logging it: the log is told now.
+    auto unrecorded = replica::unrecorded_snapshot(set, replica::summary_of(writer_->log(), set),
+                                                   store_->snapshot_meta(set));
+    if (!unrecorded) {
+        return tl::unexpected(unrecorded.error());
+    }
+    if (*unrecorded) {
+        if (auto written = append_and_wait(std::move(**unrecorded)); !written) {
+            return written;
         }
     }
     auto start = replica::start_of(writer_->log(), set, held.kv->applied(), bootstrap);
@@ -236,7 +254,8 @@ Result<> Node::Runtime::open_set(GroupId set) {
     replica::RingLimits ring;
     // Nobody attaches again where there is no other node to go to.
     ring.bytes_max = options_.members.size() > 1 ? ring.bytes_max : 0;
-    apply_thread_.add(set, std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
+    apply_thread_.add(set,
+                      std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
     return {};
 }
 
@@ -309,9 +328,8 @@ void Node::Runtime::on_maintenance() {
     // Reading the store may block, so the apply thread does it.
     for (const auto& [set, held] : held_) {
         apply_thread_.ask(set, [this, set = set](replica::SetState&) {
-            loop_.post([this, set, flushed = store_->flushed_applied(set)] {
-                on_flushed(set, flushed);
-            });
+            loop_.post(
+                [this, set, flushed = store_->flushed_applied(set)] { on_flushed(set, flushed); });
         });
     }
 }
@@ -322,12 +340,18 @@ void Node::Runtime::on_flushed(GroupId set, Index applied) {
         return;
     }
     held.flush_target = Index{};
-    flushing_ = std::any_of(held_.begin(), held_.end(), [](const auto& item) {
-        return item.second.flush_target != Index{};
-    });
-    replica::Replica& replica = core_->group(set)->replica();
+    flushing_ = std::any_of(held_.begin(), held_.end(),
+                            [](const auto& item) { return item.second.flush_target != Index{}; });
+    Group& group = *core_->group(set);
+    replica::Replica& replica = group.replica();
+    std::uint64_t upto = std::min({applied, replica.applied(), group.compaction_limit()}).value();
+    // A replica that was away for a while is given entries rather than the whole state.
+    const std::uint64_t kept = options_.members.size() > 1 && !writer_->status().log.over_limit
+                                   ? options_.kept_entries
+                                   : 0;
+    upto -= std::min(upto, kept);
     // The machine drops its cache first, then the log forgets.
-    if (auto batch = replica.compact(std::min(applied, replica.applied()))) {
+    if (auto batch = replica.compact(Index(upto))) {
         append(set, 0, std::move(*batch));
     }
 }
@@ -344,6 +368,89 @@ void Node::Runtime::list_streams(GroupId group) {
             core_->on_streams(group, streams);
         });
     });
+}
+
+// --- snapshots ---------------------------------------------------------------------------------
+
+void Node::Runtime::open_snapshot(GroupId group) {
+    apply_thread_.ask(group, [this, group, &held = held_.at(group)](replica::SetState& state) {
+        state.finish();  // what was applied in this batch is committed first
+        held.snapshot = store_->snapshot_reader(group);
+        loop_.post([this, group, applied = held.snapshot->applied()] {
+            core_->on_snapshot_opened(group, applied);
+        });
+    });
+}
+
+void Node::Runtime::close_snapshot(GroupId group) {
+    apply_thread_.ask(group,
+                      [&held = held_.at(group)](replica::SetState&) { held.snapshot.reset(); });
+}
+
+void Node::Runtime::read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
+                                  const state::SnapshotPosition& at) {
+    apply_thread_.ask(group, [this, group, to, transfer, at,
+                              &held = held_.at(group)](replica::SetState&) {
+        if (!held.snapshot) {
+            return;
+        }
+        loop_.post([this, group, to, transfer, piece = replica::read_piece(*held.snapshot, at, kPieceBytes)] {
+            core_->on_snapshot_piece(group, to, transfer, piece);
+        });
+    });
+}
+
+void Node::Runtime::take_snapshot(GroupId group, bool begin) {
+    apply_thread_.ask(group, [this, group, begin, &held = held_.at(group)](replica::SetState&) {
+        if (held.installer) {
+            held.installer->abandon();
+            held.installer.reset();
+        }
+        if (begin) {
+            held.installer = store_->snapshot_installer(group);
+        }
+    });
+}
+
+void Node::Runtime::add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                                 const SharedBytes& bytes) {
+    apply_thread_.ask(
+        group, [this, group, transfer, number, bytes, &held = held_.at(group)](replica::SetState&) {
+            const bool added = held.installer && held.installer->add(bytes.view()).has_value();
+            loop_.post([this, group, transfer, number, added] {
+                core_->on_snapshot_added(group, transfer, number, added);
+            });
+        });
+}
+
+void Node::Runtime::install_snapshot(GroupId group, const raft::SnapshotMeta& meta) {
+    apply_thread_.ask(group, [this, group, meta, &held = held_.at(group)](
+                                 replica::SetState& state) { install(held, state, group, meta); });
+}
+
+// Apply thread. Until it is done this replica has no state to go on with: it waits for space.
+void Node::Runtime::install(Held& held, replica::SetState& state, GroupId set,
+                            const raft::SnapshotMeta& meta) {
+    constexpr auto kAgain = std::chrono::milliseconds(100);
+    state.finish();
+    while (!held.installer->finish(meta.index, replica::encode(meta))) {
+        if (stopping_) {
+            return;
+        }
+        std::this_thread::sleep_for(kAgain);
+    }
+    held.installer.reset();
+    held.snapshot.reset();
+    state.drop();
+    held.kv.reset();
+    held.kv = store_->kv(set);
+    auto machine = std::make_unique<state::Machine>(*held.kv);
+    if (auto loaded = machine->load(); !loaded) {
+        fatal_(loaded.error().message);
+        return;
+    }
+    state.replace(std::move(machine));
+    loop_.post([this, set] { core_->on_snapshot_installed(set); });
 }
 
 void Node::Runtime::send(NodeId to, const wire::Frame& frame) {
@@ -411,18 +518,16 @@ void Node::Runtime::on_opened(GroupId group, const replica::Route& to, StreamId 
     answer(to, wire::StreamOpened{group, to.address.loop, to.attachment, stream, index});
 }
 
-void Node::Runtime::on_welcome(GroupId group, const replica::Route& to,
-                               std::uint64_t applied_seq) {
+void Node::Runtime::on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) {
     answer(to, wire::Welcome{group, to.address.loop, to.attachment, applied_seq});
 }
 
 void Node::Runtime::on_refused(GroupId group, const replica::Route& to,
                                replica::AttachRefusal why) {
     using Reason = wire::StreamRefused::Reason;
-    answer(to, wire::StreamRefused{group, to.address.loop, to.attachment,
-                                   why == replica::AttachRefusal::kGap ? Reason::kGap
-                                                                       : Reason::kDead,
-                                   NodeId{}});
+    answer(to, wire::StreamRefused{
+                   group, to.address.loop, to.attachment,
+                   why == replica::AttachRefusal::kGap ? Reason::kGap : Reason::kDead, NodeId{}});
 }
 
 void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
@@ -481,32 +586,53 @@ void Node::Runtime::on_refused(std::string_view line) {
 
 // --- the end -----------------------------------------------------------------------------------
 
+// Asks every group on the core loop until all say true.
+void Node::Runtime::wait_for_groups(std::chrono::milliseconds limit,
+                                    const std::function<bool(Group&)>& done) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (std::chrono::steady_clock::now() < until) {
+        std::promise<bool> all;
+        auto asked = all.get_future();
+        loop_.post([&] {
+            bool each = true;
+            for (const auto& [id, group] : core_->groups()) {
+                each = done(*group) && each;
+            }
+            all.set_value(each);
+        });
+        if (asked.get()) {
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
 void Node::Runtime::stop() {
     if (std::exchange(stopped_, true)) {
         return;
     }
     stopping_ = true;
     if (thread_.joinable()) {
-        // Everything submitted so far is applied, or 3 s have gone.
+        // Everything submitted so far is applied, or 3 s have gone; then others lead, or 1 s.
         constexpr auto kDrainMax = std::chrono::seconds(3);
-        const auto until = std::chrono::steady_clock::now() + kDrainMax;
-        while (std::chrono::steady_clock::now() < until) {
-            std::promise<bool> idle;
-            auto asked = idle.get_future();
-            loop_.post([&] {
-                idle.set_value(std::all_of(core_->groups().begin(), core_->groups().end(),
-                                           [](const auto& item) { return item.second->idle(); }));
-            });
-            if (asked.get()) {
-                break;
+        constexpr auto kHandOverMax = std::chrono::seconds(1);
+        wait_for_groups(kDrainMax, [](Group& group) { return group.idle(); });
+        std::map<GroupId, bool> handed;
+        wait_for_groups(kHandOverMax, [&handed](Group& group) {
+            const auto [asked, first] = handed.try_emplace(group.id(), false);
+            if (first) {
+                asked->second = group.hand_over();
             }
-            std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        }
+            return !asked->second || !group.replica().raft().leads();
+        });
         loop_.stop();
         thread_.join();
     }
     if (writer_) {
         writer_->stop();
+    }
+    if (store_) {
+        store_->stop_waiting();  // for space: the log has what is not in the store
     }
     apply_thread_.stop();
     if (store_) {

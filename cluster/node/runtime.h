@@ -6,6 +6,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,6 +52,14 @@ public:
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
     void apply(GroupId group, replica::Work work) override;
     void list_streams(GroupId group) override;
+    void open_snapshot(GroupId group) override;
+    void close_snapshot(GroupId group) override;
+    void read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
+                       const state::SnapshotPosition& at) override;
+    void take_snapshot(GroupId group, bool begin) override;
+    void add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                      const SharedBytes& bytes) override;
+    void install_snapshot(GroupId group, const raft::SnapshotMeta& meta) override;
     void send(NodeId to, const wire::Frame& frame) override;
     void tell_loop(wire::LoopId loop, ToLoop message) override;
     void tell_loops(const ToLoop& message) override;
@@ -59,8 +69,7 @@ public:
 
     // SetSink, apply thread.
     void on_applied(replica::Applied& applied) override;
-    void on_opened(GroupId group, const replica::Route& to, StreamId stream,
-                   Index index) override;
+    void on_opened(GroupId group, const replica::Route& to, StreamId stream, Index index) override;
     void on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) override;
     void on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) override;
     void on_news(GroupId group, const replica::Route& to, Index upto,
@@ -72,8 +81,7 @@ public:
     void on_peer_up(const link::Remote& peer) override;
     void on_peer_down(NodeId peer) override;
     void on_frame(NodeId from, std::uint8_t type, SharedBytes body) override;
-    void on_call(link::ConnectionId connection, const link::Remote& from,
-                 wire::Call call) override;
+    void on_call(link::ConnectionId connection, const link::Remote& from, wire::Call call) override;
     void on_reply(NodeId from, wire::Reply reply) override;
     void on_refused(std::string_view line) override;
 
@@ -85,6 +93,9 @@ private:
         std::unique_ptr<state::Kv> kv;
         std::unique_ptr<replica::WalReader> reader;
         Index flush_target;
+        // Apply thread only.
+        std::unique_ptr<state::SnapshotReader> snapshot;
+        std::unique_ptr<state::SnapshotInstaller> installer;
     };
     // Frames the apply thread has for another node.
     struct Outgoing {
@@ -102,9 +113,12 @@ private:
     Result<> open_links();
     Result<> open_sets();
     Result<> open_set(GroupId set);
+    Result<> append_and_wait(wal::Batch batch);
+    void install(Held& held, replica::SetState& state, GroupId set, const raft::SnapshotMeta& meta);
     void open_mailboxes();
     void run();
     void drop_loop_parts();
+    void wait_for_groups(std::chrono::milliseconds limit, const std::function<bool(Group&)>& done);
     void on_maintenance();
     void watch_disk();
     void on_flushed(GroupId group, Index applied);

@@ -103,13 +103,30 @@ bool Streams::has_room(GroupId set) const {
     return found != streams_.end() && has_room(found->second);
 }
 
+bool Streams::window_open(const Stream& stream) const {
+    return stream.waiting.size() < options_.window_commands &&
+           stream.waiting_bytes < options_.window_bytes &&
+           stream.unlogged_bytes < options_.window_bytes;
+}
+
 bool Streams::has_room(const Stream& stream) const {
-    const bool room = stream.waiting.size() < options_.window_commands &&
-                      stream.waiting_bytes < options_.window_bytes &&
-                      stream.unlogged_bytes < options_.window_bytes;
+    const bool room = window_open(stream);
     // Whoever is told so waits for on_room(), even if room comes back before this turn ends.
-    blocked_ = blocked_ || !room;
+    stream.blocked = stream.blocked || !room;
     return room;
+}
+
+void Streams::tell_room() {
+    bool opened = false;
+    for (auto& [set, stream] : streams_) {
+        if (stream.blocked && window_open(stream)) {
+            stream.blocked = false;
+            opened = true;
+        }
+    }
+    if (opened) {
+        events_.on_room();
+    }
 }
 
 bool Streams::available(GroupId set) const {
@@ -118,8 +135,7 @@ bool Streams::available(GroupId set) const {
         return false;
     }
     const Stream& stream = found->second;
-    return stream.open ||
-           (stream.id != 0 && now_ - stream.closed_at < options_.unavailable_ms);
+    return stream.open || (stream.id != 0 && now_ - stream.closed_at < options_.unavailable_ms);
 }
 
 void Streams::flush() {
@@ -170,10 +186,7 @@ void Streams::take(std::vector<ToLoop>& messages, MonoMs now) {
     for (const ToLoop& message : messages) {
         std::visit([this](const auto& what) { take(what); }, message);
     }
-    if (blocked_) {
-        blocked_ = false;
-        events_.on_room();
-    }
+    tell_room();
 }
 
 // Asks the leader; the answer is StreamOpened, Welcome or StreamRefused.
@@ -260,7 +273,8 @@ void Streams::take(const wire::Welcome& welcome) {
     // Those it has applied are not sent again; their results follow.
     const std::uint64_t applied =
         welcome.applied >= stream->first ? welcome.applied - stream->first + 1 : 0;
-    stream->unsent = stream->waiting.size() - std::min<std::uint64_t>(applied, stream->waiting.size());
+    stream->unsent =
+        stream->waiting.size() - std::min<std::uint64_t>(applied, stream->waiting.size());
     flush(*stream);
 }
 
@@ -393,6 +407,7 @@ void Streams::on_tick(MonoMs now) {
     if (acks_due) {
         acks_since_ = 0;
     }
+    tell_room();
 }
 
 bool Streams::all_available() const {

@@ -1,12 +1,12 @@
 // The gateway's end of the streams between one gateway loop and every set (session protocol, rules
-// 1 to 3 and 9): numbers the commands, keeps each with the tag of its connection until its result is
-// back, sends them again in order to a new leader, and bounds what is unanswered. Implements
+// 1 to 3 and 9): numbers the commands, keeps each with the tag of its connection until its result
+// is back, sends them again in order to a new leader, and bounds what is unanswered. Implements
 // Submitter.
 //
 // A set is reached like this: whoever leads it is told by the node (LeaderIs); the loop attaches
 // there with the index of the outputs it has received (or opens a stream); what was not applied is
-// sent again, what was applied comes back as outputs. A set nobody speaks for during 5 s is given up:
-// its sessions here are closed, and another stream is opened.
+// sent again, what was applied comes back as outputs. A set nobody speaks for during 5 s is given
+// up: its sessions here are closed, and another stream is opened.
 //
 // Deterministic: no clock, socket or thread of its own. Used on the gateway loop's thread, or by a
 // simulator.
@@ -62,9 +62,9 @@ struct StreamsOptions {
     std::vector<GroupId> sets;
     std::size_t window_commands = 4096;
     std::size_t window_bytes = 4U << 20;
-    MonoMs retry_ms = 250;           // an attach without an answer is tried again
-    MonoMs unavailable_ms = 2'000;   // promise 8
-    MonoMs give_up_ms = 5'000;       // promise 8 and rule 9
+    MonoMs retry_ms = 250;          // an attach without an answer is tried again
+    MonoMs unavailable_ms = 2'000;  // promise 8
+    MonoMs give_up_ms = 5'000;      // promise 8 and rule 9
 };
 
 class Streams : public Submitter {
@@ -114,15 +114,16 @@ private:
         wire::Attachment attachment = 0;
         bool open = false;  // attached: commands may be sent
         Index received;
-        std::uint64_t first = 1;        // number of the first that waits
+        std::uint64_t first = 1;  // number of the first that waits
         std::deque<Waiting> waiting;
-        std::size_t unsent = 0;         // how many at the end of `waiting` are not sent yet
+        std::size_t unsent = 0;  // how many at the end of `waiting` are not sent yet
         std::size_t waiting_bytes = 0;
         std::string unlogged;
-        std::size_t unlogged_bytes = 0;  // sent and not credited, and `unlogged`
+        std::size_t unlogged_bytes = 0;        // sent and not credited, and `unlogged`
         std::map<std::uint64_t, Later> later;  // answered kLater, by number
         Ack acks;
         bool acks_urgent = false;
+        mutable bool blocked = false;  // somebody was told that there is no room
         MonoMs tried_at = 0;
         MonoMs heard_at = 0;   // the last word of a leader
         MonoMs closed_at = 0;  // since when it is not open; meaningful while !open
@@ -140,7 +141,9 @@ private:
 
     Stream& stream_of(std::string_view key);
     Stream* find(GroupId set, wire::Attachment attachment);
+    [[nodiscard]] bool window_open(const Stream& stream) const;
     [[nodiscard]] bool has_room(const Stream& stream) const;
+    void tell_room();
     void add(Stream& stream, std::string command, const CommandTag& tag);
     void reach(Stream& stream);
     void detach(Stream& stream);
@@ -157,7 +160,6 @@ private:
     MonoMs now_;
     std::map<GroupId, Stream> streams_;
     wire::Attachment last_attachment_ = 0;
-    mutable bool blocked_ = false;  // somebody was told that there is no room
     MonoMs acks_since_ = 0;         // 0: no acknowledgement waits
     std::uint64_t unlogged_dropped_ = 0;
     std::uint64_t streams_lost_ = 0;

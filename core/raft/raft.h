@@ -140,6 +140,8 @@ public:
     [[nodiscard]] bool takes_commands() const;
     [[nodiscard]] const Log& log() const { return log_; }
     [[nodiscard]] const Configuration& configuration() const;
+    // The index of the entry, or snapshot, the configuration in force came with.
+    [[nodiscard]] Index configuration_index() const { return configurations_.front().index; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] Status status() const;
 

@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/message/command.h"
+#include "core/replica/snapshot_install.h"
 
 namespace causeway::replica {
 
@@ -12,7 +13,8 @@ Replica::Replica(const ReplicaOptions& options, const raft::Start& start,
                  const raft::LogReader& reader, ReplicaPorts& ports)
     : options_(options),
       ports_(ports),
-      raft_(options.raft, start, reader),
+      reader_(reader),
+      raft_(options.raft, start, reader_),
       applied_(start.applied) {}
 
 void Replica::campaign() { raft_.campaign(); }
@@ -73,6 +75,8 @@ void Replica::perform_ready() {
     for (const raft::Message& message : ready_.messages) {
         if (message.to == raft_.id()) {
             raft_.step(message);
+        } else if (std::holds_alternative<raft::InstallSnapshot>(message.body)) {
+            ports_.send_snapshot(options_.group, message);
         } else {
             ports_.send(options_.group, message);
         }
@@ -82,7 +86,10 @@ void Replica::perform_ready() {
         batch.group = options_.group;
         batch.truncate_from = ready_.truncate_from;
         if (ready_.snapshot) {
-            batch.compaction = wal::CompactionPoint{ready_.snapshot->index, ready_.snapshot->term};
+            batch = snapshot_batch(options_.group, *ready_.snapshot);
+            batch.truncate_from = ready_.truncate_from;
+            installing_ = std::move(ready_.snapshot);
+            ports_.install(options_.group, *installing_);
         }
         batch.entries.reserve(ready_.entries_to_append.size());
         for (raft::Entry& entry : ready_.entries_to_append) {
@@ -94,7 +101,7 @@ void Replica::perform_ready() {
             batch.hard_state = SharedBytes::take(encode_hard_state(*ready_.hard_state));
         }
         appended_seq_ = ready_.append_seq;
-        ports_.append(options_.group, ready_.append_seq, std::move(batch));
+        append(ready_.append_seq, std::move(batch));
     }
     for (raft::Message& message : ready_.messages_after_append) {
         held_.push_back(Held{ready_.append_seq, std::move(message)});
@@ -103,6 +110,23 @@ void Replica::perform_ready() {
         ports_.apply(options_.group, std::exchange(ready_.committed_entries, {}));
     }
     release_messages();
+}
+
+// A log that speaks of a state which is not there yet would be believed after a crash.
+void Replica::append(std::uint64_t seq, wal::Batch batch) {
+    if (installing_) {
+        deferred_.emplace_back(seq, std::move(batch));
+    } else {
+        ports_.append(options_.group, seq, std::move(batch));
+    }
+}
+
+void Replica::on_installed() {
+    CW_CHECK(installing_.has_value());
+    installing_.reset();
+    for (auto& [seq, batch] : std::exchange(deferred_, {})) {
+        ports_.append(options_.group, seq, std::move(batch));
+    }
 }
 
 void Replica::on_append_done(std::uint64_t seq) {
@@ -158,6 +182,10 @@ std::optional<wal::Batch> Replica::compact(Index upto) {
     wal::Batch batch;
     batch.group = options_.group;
     batch.compaction = wal::CompactionPoint{upto, raft_.log().term_at(upto).value_or(Term{})};
+    // The entry it came with may be among those that are forgotten.
+    if (raft_.configuration_index() <= upto) {
+        batch.configuration = raft::encode(raft_.configuration());
+    }
     raft_.compact(upto);
     return batch;
 }

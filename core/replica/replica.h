@@ -10,11 +10,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/tagged.h"
 #include "core/base/time.h"
+#include "core/raft/log_reader.h"
 #include "core/raft/raft.h"
 #include "core/wal/types.h"
 
@@ -29,6 +31,11 @@ public:
     virtual void apply(GroupId group, std::vector<raft::Entry> entries) = 0;
     // Effect: sends to a peer's replica of the same group. May be lost.
     virtual void send(GroupId group, const raft::Message& message) = 0;
+    // An InstallSnapshot message: the state it names is carried there first (snapshot_install.h).
+    virtual void send_snapshot(GroupId group, raft::Message message) = 0;
+    // Effect: after what was given to apply(), the snapshot that was received replaces the state;
+    // Replica::on_installed() when it is durable.
+    virtual void install(GroupId group, const raft::SnapshotMeta& meta) = 0;
     // The replica began or ceased to lead; `serving`: it takes commands.
     virtual void on_role(GroupId group, bool serving) = 0;
 };
@@ -70,6 +77,16 @@ public:
     void on_append_done(std::uint64_t seq);
     void on_applied(Index index);
 
+    // The snapshot asked for by install() is the state now.
+    void on_installed();
+    [[nodiscard]] bool installing() const { return installing_.has_value(); }
+    // raft asked for a snapshot to send and there was none. Asking clears it.
+    [[nodiscard]] bool take_snapshot_wish() { return std::exchange(reader_.wished, false); }
+    // Effect: this snapshot may be sent from now on; nullopt: none.
+    void offer_snapshot(std::optional<raft::SnapshotMeta> meta) { reader_.offer = std::move(meta); }
+    void report_snapshot(NodeId to, bool delivered) { raft_.report_snapshot(to, delivered); }
+    [[nodiscard]] const raft::Raft& raft() const { return raft_; }
+
     // Effect: forgets entries up to `upto`, durably applied. Returns what the log must record.
     std::optional<wal::Batch> compact(Index upto);
 
@@ -90,6 +107,25 @@ public:
     void observe_time(SetMs time) { set_time_ = time > set_time_ ? time : set_time_; }
 
 private:
+    // The log with the snapshot that may be sent.
+    struct Reader final : raft::LogReader {
+        explicit Reader(const raft::LogReader& under) : log(under) {}
+        [[nodiscard]] Index first_index() const override { return log.first_index(); }
+        [[nodiscard]] Index last_index() const override { return log.last_index(); }
+        [[nodiscard]] Term term_at(Index index) const override { return log.term_at(index); }
+        void entries(Index from, std::size_t bytes_max,
+                     std::vector<raft::Entry>& out) const override {
+            log.entries(from, bytes_max, out);
+        }
+        [[nodiscard]] std::optional<raft::SnapshotMeta> snapshot() const override {
+            wished = wished || !offer;
+            return offer;
+        }
+        const raft::LogReader& log;
+        std::optional<raft::SnapshotMeta> offer;
+        mutable bool wished = false;
+    };
+    void append(std::uint64_t seq, wal::Batch batch);
     void propose_waiting();
     void perform_ready();
     void release_messages();
@@ -97,6 +133,7 @@ private:
 
     ReplicaOptions options_;
     ReplicaPorts& ports_;
+    Reader reader_;
     raft::Raft raft_;
     raft::Ready ready_;
     std::string entry_;                // being filled
@@ -112,6 +149,9 @@ private:
         raft::Message message;
     };
     std::vector<Held> held_;  // messages that wait for an fsync, in order of seq
+    // A snapshot is being put in the state's place; appends wait behind it.
+    std::optional<raft::SnapshotMeta> installing_;
+    std::vector<std::pair<std::uint64_t, wal::Batch>> deferred_;
     bool serving_ = false;
     Term serving_term_;
 };

@@ -93,8 +93,8 @@ void SetState::keep(Index index, std::size_t bytes,
 
 void SetState::trim() {
     const SetMs now = machine_->time();
-    while (!ring_.empty() && (ring_bytes_ > limits_.bytes_max ||
-                              ring_.front().time + limits_.age_ms_max < now)) {
+    while (!ring_.empty() &&
+           (ring_bytes_ > limits_.bytes_max || ring_.front().time + limits_.age_ms_max < now)) {
         const Kept& oldest = ring_.front();
         trimmed_[oldest.outputs->stream] = oldest.index;
         ring_bytes_ -= oldest.bytes;
@@ -210,6 +210,16 @@ void SetState::perform(Beat&) {
     for (const auto& [stream, route] : routes_) {
         sink_.on_news(group_, route, machine_->applied(), nullptr);
     }
+}
+
+void SetState::replace(std::unique_ptr<state::Machine> machine) {
+    machine_ = std::move(machine);
+    outputs_.clear();
+    ring_.clear();
+    ring_bytes_ = 0;
+    trimmed_.clear();
+    ring_from_ = machine_->applied();
+    touched_ = true;
 }
 
 void SetState::finish() {

@@ -116,8 +116,7 @@ struct UnloggedFromPeer {
 };
 // Says to every attached gateway that nothing is missing, so that it knows its leader lives.
 struct Beat {};
-using Work =
-    std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
+using Work = std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
                           UnloggedFromPeer, Beat>;
 
 struct RingLimits {
@@ -134,6 +133,12 @@ public:
     void take(Work& work);
     // Effect: commits what was applied and reports it. Once after each batch of work.
     void finish();
+
+    // Effect: another state takes the place of this one: a snapshot was installed. What was kept is
+    // forgotten.
+    void replace(std::unique_ptr<state::Machine> machine);
+    // Effect: lets go of the state and its table; nothing but replace() may follow.
+    void drop() { machine_.reset(); }
 
     [[nodiscard]] state::Machine& machine() { return *machine_; }
     [[nodiscard]] std::size_t ring_bytes() const { return ring_bytes_; }
@@ -170,8 +175,8 @@ private:
     absl::flat_hash_map<StreamId, Route> routes_;
     std::deque<Kept> ring_;
     std::size_t ring_bytes_ = 0;
-    Index ring_from_;                                   // outputs at or below it were never kept
-    absl::flat_hash_map<StreamId, Index> trimmed_;      // newest output of the stream let go
+    Index ring_from_;                               // outputs at or below it were never kept
+    absl::flat_hash_map<StreamId, Index> trimmed_;  // newest output of the stream let go
 };
 
 }  // namespace causeway::replica

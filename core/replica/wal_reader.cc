@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kReadBytes = 4U << 20;
 
+}  // namespace
+
 std::optional<wal::GroupSummary> summary_of(const wal::Log& log, GroupId group) {
     for (wal::GroupSummary& summary : log.groups()) {
         if (summary.group == group) {
@@ -18,8 +20,6 @@ std::optional<wal::GroupSummary> summary_of(const wal::Log& log, GroupId group) 
     }
     return std::nullopt;
 }
-
-}  // namespace
 
 bool knows(const wal::Log& log, GroupId group) { return summary_of(log, group).has_value(); }
 

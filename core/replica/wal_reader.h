@@ -43,5 +43,6 @@ Result<raft::Start> start_of(const wal::Log& log, GroupId group, Index applied,
 wal::Batch bootstrap_batch(GroupId group, const raft::Configuration& bootstrap);
 
 [[nodiscard]] bool knows(const wal::Log& log, GroupId group);
+[[nodiscard]] std::optional<wal::GroupSummary> summary_of(const wal::Log& log, GroupId group);
 
 }  // namespace causeway::replica

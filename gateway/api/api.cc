@@ -206,8 +206,8 @@ void Api::send(const std::string& queue, io::HttpRequest& request, io::HttpRespo
     const std::string message = make_body({}, *payload);
     command.body = message;
     command.delay_s = static_cast<std::uint32_t>(*delay);
-    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, false, {}}), command,
-           queue);
+    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, false, {}}),
+           command, queue);
 }
 
 void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder) {
@@ -417,8 +417,7 @@ bool Api::has_room(const Pending& pending) const {
 
 void Api::on_result_lost(const CommandTag& tag) {
     if (auto lost = pending_.extract(tag.token)) {
-        lost.mapped().responder.respond(
-            error(503, "the outcome is not known: the core was lost"));
+        lost.mapped().responder.respond(error(503, "the outcome is not known: the core was lost"));
     }
 }
 

@@ -210,6 +210,8 @@ std::string read_store(const Json& json, StoreConfig& out) {
     section.number("cache_bytes", out.cache_bytes, kMiB, kTiB);
     section.number("write_buffer_bytes", out.write_buffer_bytes, kMiB, 4096 * kMiB);
     section.number("disk_reserve_bytes", out.disk_reserve_bytes, 0, kTiB);
+    section.number("flush_bytes", out.flush_bytes, kMiB, kTiB);
+    section.number("flush_interval_s", out.flush_interval_s, 1, 86'400);
     return section.done();
 }
 
@@ -283,6 +285,7 @@ std::string read_cluster(const Json& json, ClusterConfig& out) {
     Section section(json, "cluster");
     section.text("name", out.name);
     section.number("sets", out.sets, 1, kSetsMax);
+    section.number("kept_entries", out.kept_entries, 0, 100'000'000);
     section.text("certificate", out.certificate);
     section.text("private_key", out.private_key);
     section.text("ca", out.ca);
@@ -340,10 +343,11 @@ std::string read_config(const Json& json, Config& out) {
     inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });
     inner("store", [&](const Json& value) { return read_store(value, out.store); });
     inner("limits", [&](const Json& value) { return read_limits(value, out.gateway, out.state); });
-    // A batch of the log is at most half a segment; the largest entry is a collected one, a packet and
-    // what rules make of it.
+    // A batch of the log is at most half a segment; the largest entry is a collected one, a packet
+    // and what rules make of it.
     if (out.wal.segment_bytes / 2 < out.gateway.packet_bytes_max + 2 * kMiB) {
-        section.adopt("wal.segment_bytes: must be at least twice (limits.packet_bytes_max + 2 MiB)");
+        section.adopt(
+            "wal.segment_bytes: must be at least twice (limits.packet_bytes_max + 2 MiB)");
     }
     section.text("rules_dir", out.rules_dir);
     std::size_t level = 2;

@@ -57,6 +57,8 @@ struct StoreConfig {
     std::uint64_t cache_bytes = 32U << 20;
     std::uint64_t write_buffer_bytes = 32U << 20;
     std::uint64_t disk_reserve_bytes = 256U << 20;
+    std::uint64_t flush_bytes = 256U << 20;
+    std::uint32_t flush_interval_s = 60;
 };
 
 // The same on every node, but for the files.
@@ -68,6 +70,7 @@ struct ClusterNodeConfig {
 struct ClusterConfig {
     std::string name;  // empty: a node alone
     std::uint32_t sets = 1;
+    std::uint64_t kept_entries = 20'000;
     std::vector<ClusterNodeConfig> nodes;
     std::uint64_t self = 1;   // the id of the node whose name is node.id
     std::string certificate;  // PEM files; causeway cert issue-node makes them

@@ -136,6 +136,9 @@ Result<> Hub::open_node() {
     options.store_cache_bytes = config_.store.cache_bytes;
     options.store_write_buffer_bytes = config_.store.write_buffer_bytes;
     options.disk_reserve_bytes = config_.store.disk_reserve_bytes;
+    options.flush_bytes = config_.store.flush_bytes;
+    options.flush_interval_s = config_.store.flush_interval_s;
+    options.kept_entries = config_.cluster.kept_entries;
 #if CAUSEWAY_FAULTS
     // For the crash tests: "1" keeps every write in memory until its sync returned, "noop" makes
     // the syncs do nothing.

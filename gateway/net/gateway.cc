@@ -25,8 +25,8 @@ void add(ShardStatus& sum, const ShardStatus& one) {
     }
     for (const auto counter :
          {&ShardStatus::connections, &ShardStatus::online, &ShardStatus::accepted,
-          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::bytes_in, &ShardStatus::unavailable,
-          &ShardStatus::paused}) {
+          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::bytes_in,
+          &ShardStatus::unavailable, &ShardStatus::paused}) {
         sum.*counter += one.*counter;
     }
 }

@@ -102,8 +102,9 @@ void Shard::perform(Connection& connection) {
     for (const auto& submission : effects.submissions) {
         CommandTag own = tag;
         own.token = submission.token;
-        full |= !submitter_->submit(submission.topic.empty() ? session.client_id() : submission.topic,
-                                    commands.substr(submission.begin, submission.size), own);
+        full |=
+            !submitter_->submit(submission.topic.empty() ? session.client_id() : submission.topic,
+                                commands.substr(submission.begin, submission.size), own);
     }
     if (effects.has_unlogged) {
         full |= !submitter_->submit_unlogged(effects.unlogged.topic, effects.unlogged);

@@ -50,10 +50,9 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
 void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_view detail,
                          Effects& out) {
     auto& subscribes = extras().subscribes;
-    const auto asked =
-        std::find_if(subscribes.begin(), subscribes.end(), [packet_id](const PendingSubscribe& one) {
-            return one.packet_id == packet_id;
-        });
+    const auto asked = std::find_if(
+        subscribes.begin(), subscribes.end(),
+        [packet_id](const PendingSubscribe& one) { return one.packet_id == packet_id; });
     CW_CHECK(asked != subscribes.end(), "a result belongs to a SUBSCRIBE");
     const PendingSubscribe pending = std::move(*asked);
     subscribes.erase(asked);

@@ -1,0 +1,275 @@
+// The gateway's end of the streams: session protocol, rules 1 to 3 and 9.
+#include "cluster/node/streams.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace causeway::node {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr GroupId kSet{1};
+constexpr NodeId kFirst{1};
+constexpr NodeId kSecond{2};
+
+class Events final : public SubmitterEvents {
+public:
+    void on_result(const CommandTag& tag, ResultCode code, std::string_view) override {
+        log.push_back("result " + std::to_string(tag.token) + " " +
+                      std::to_string(static_cast<int>(code)));
+    }
+    void on_result_lost(const CommandTag& tag) override {
+        log.push_back("lost " + std::to_string(tag.token));
+    }
+    void on_outputs(const StreamOutputs& outputs) override {
+        log.push_back("outputs " + std::to_string(outputs.deliveries.size()));
+    }
+    void on_room() override { log.emplace_back("room"); }
+    void on_home_lost(GroupId home) override {
+        log.push_back("home lost " + std::to_string(home.value()));
+    }
+    std::vector<std::string> take() { return std::exchange(log, {}); }
+    std::vector<std::string> log;
+};
+
+class StreamsTest : public ::testing::Test {
+protected:
+    StreamsTest() {
+        options.sets = {kSet};
+        options.slots = SlotMap::even(kSet, 1);
+        options.window_commands = 4;
+        make();
+    }
+    void make() {
+        streams.emplace(
+            options, events, [this](FromLoop message) { sent.push_back(message); }, now);
+    }
+
+    void tell(ToLoop message) {
+        std::vector<ToLoop> one;
+        one.push_back(std::move(message));
+        streams->take(one, now);
+    }
+    template <typename Frame>
+    Frame sent_frame(std::size_t at) {
+        return std::get<Frame>(sent.at(at).frame);
+    }
+    // The attachment of the newest try.
+    wire::Attachment attachment() {
+        const wire::Frame& frame = sent.back().frame;
+        const auto* open = std::get_if<wire::OpenStream>(&frame);
+        return open != nullptr ? open->attachment : std::get<wire::AttachStream>(frame).attachment;
+    }
+    // An open stream number 7 at the first node.
+    void open() {
+        tell(LeaderIs{kSet, kFirst, Term(1)});
+        tell(wire::StreamOpened{kSet, 0, attachment(), 7, Index(10)});
+        sent.clear();
+        events.log.clear();
+    }
+    bool submit(std::uint64_t token) {
+        std::string command;
+        Publish publish;
+        publish.topic = "a/b";
+        encode(CommandHeader{}, publish, command);
+        return streams->submit("a/b", command, CommandTag{1, 1, token});
+    }
+    // The numbers of the commands in a Commands frame.
+    std::vector<std::uint64_t> numbers(std::size_t at) {
+        const auto commands = sent_frame<wire::Commands>(at);
+        std::vector<std::uint64_t> found;
+        ByteReader in(commands.frames);
+        std::string_view command;
+        while (next_frame(in, command)) {
+            ByteReader fields(command);
+            CommandHeader header;
+            EXPECT_TRUE(decode_header(fields, header));
+            EXPECT_EQ(header.stream, 7U);
+            found.push_back(header.seq);
+        }
+        return found;
+    }
+    static LocalNews news(wire::Attachment attachment, std::uint64_t upto,
+                          std::vector<std::uint64_t> seqs) {
+        auto outputs = std::make_shared<StreamOutputs>();
+        outputs->stream = 7;
+        for (const std::uint64_t seq : seqs) {
+            outputs->results.push_back(CommandResult{seq, ResultCode::kOk, {}});
+        }
+        return LocalNews{kSet, attachment, Index(upto), outputs};
+    }
+
+    StreamsOptions options;
+    Events events;
+    MonoMs now = 1'000;
+    std::vector<FromLoop> sent;
+    std::optional<Streams> streams;
+};
+
+TEST_F(StreamsTest, AsksWhoeverLeadsForAStreamAndSendsWhatWaited) {
+    EXPECT_TRUE(submit(1));
+    streams->flush();
+    EXPECT_THAT(sent, IsEmpty()) << "nobody leads";
+    EXPECT_FALSE(streams->available(kSet));
+    tell(LeaderIs{kSet, kFirst, Term(1)});
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].to, kFirst);
+    tell(wire::StreamOpened{kSet, 0, attachment(), 7, Index(10)});
+    EXPECT_THAT(numbers(1), ElementsAre(1));
+    EXPECT_TRUE(streams->available(kSet));
+}
+
+TEST_F(StreamsTest, AnswersInOrderAndOnce) {
+    open();
+    submit(1);
+    submit(2);
+    streams->flush();
+    const auto attached = sent_frame<wire::Commands>(0).attachment;
+    tell(news(attached, 11, {1, 2}));
+    tell(news(attached, 12, {1, 2}));
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0", "result 2 0"));
+}
+
+TEST_F(StreamsTest, SendsAgainInOrderToTheNextLeaderOnlyWhatItHasNotApplied) {
+    open();
+    submit(1);
+    submit(2);
+    submit(3);
+    streams->flush();
+    sent.clear();
+    tell(LeaderIs{kSet, kSecond, Term(2)});
+    const auto attach = sent_frame<wire::AttachStream>(0);
+    EXPECT_EQ(sent[0].to, kSecond);
+    EXPECT_EQ(attach.stream, 7U);
+    EXPECT_EQ(attach.received, Index(10));
+    submit(4);
+    streams->flush();
+    ASSERT_EQ(sent.size(), 1U) << "nothing before the welcome";
+    tell(wire::Welcome{kSet, 0, attach.attachment, 1});
+    EXPECT_THAT(numbers(1), ElementsAre(2, 3, 4));
+    tell(news(attach.attachment, 15, {1, 2, 3, 4}));
+    EXPECT_THAT(events.take(),
+                ElementsAre("result 1 0", "result 2 0", "result 3 0", "result 4 0", "room"));
+}
+
+TEST_F(StreamsTest, HearsNothingFromAnAttachmentThatANewerOneReplaced) {
+    open();
+    submit(1);
+    streams->flush();
+    const auto before = sent_frame<wire::Commands>(0).attachment;
+    tell(PeerReset{kFirst});
+    EXPECT_EQ(attachment(), before + 1);
+    tell(news(before, 11, {1}));
+    EXPECT_THAT(events.take(), IsEmpty());
+    tell(wire::Welcome{kSet, 0, before + 1, 1});
+    tell(news(before + 1, 11, {1}));
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0"));
+}
+
+TEST_F(StreamsTest, TriesAgainWhileNobodyAnswers) {
+    open();
+    tell(LeaderIs{kSet, kSecond, Term(2)});
+    const auto first = attachment();
+    now += options.retry_ms;
+    streams->on_tick(now);
+    EXPECT_EQ(attachment(), first + 1);
+    tell(wire::Welcome{kSet, 0, first, 0});
+    EXPECT_EQ(sent.size(), 2U) << "the first try was answered too late";
+}
+
+TEST_F(StreamsTest, WhoHeardThatThereIsNoRoomIsToldWhenThereIs) {
+    open();
+    EXPECT_TRUE(submit(1));
+    EXPECT_TRUE(submit(2));
+    EXPECT_TRUE(submit(3));
+    EXPECT_FALSE(submit(4));
+    EXPECT_FALSE(streams->has_room(kSet));
+    streams->flush();
+    // Room comes back before the turn ends and anybody asks again.
+    tell(news(sent_frame<wire::Commands>(0).attachment, 11, {1}));
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0", "room"));
+    EXPECT_TRUE(streams->has_room(kSet));
+}
+
+TEST_F(StreamsTest, ASetNobodySpeaksForIsGivenUpAndAnotherStreamOpened) {
+    open();
+    submit(1);
+    streams->flush();
+    const auto old = sent_frame<wire::Commands>(0).attachment;
+    now += options.give_up_ms - 1;
+    streams->on_tick(now);
+    EXPECT_THAT(events.take(), IsEmpty());
+    now += 1;
+    streams->on_tick(now);
+    EXPECT_THAT(events.take(), ElementsAre("home lost 1", "lost 1"));
+    const auto open = sent_frame<wire::OpenStream>(sent.size() - 1);
+    EXPECT_GT(open.attachment, old) << "the core tells the new stream from the old one by it";
+    tell(wire::StreamOpened{kSet, 0, open.attachment, 8, Index(20)});
+    EXPECT_TRUE(streams->available(kSet));
+}
+
+TEST_F(StreamsTest, UnavailableAfterTwoSecondsWithoutALeader) {
+    open();
+    tell(LeaderIs{kSet, NodeId{}, Term(1)});
+    now += options.unavailable_ms - 1;
+    streams->on_tick(now);
+    EXPECT_TRUE(streams->available(kSet));
+    now += 1;
+    streams->on_tick(now);
+    EXPECT_FALSE(streams->available(kSet));
+    EXPECT_FALSE(streams->all_available());
+}
+
+TEST_F(StreamsTest, ADeadOrGappedStreamIsLostAndAnotherAskedFor) {
+    for (const auto reason :
+         {wire::StreamRefused::Reason::kGap, wire::StreamRefused::Reason::kDead}) {
+        make();
+        open();
+        submit(1);
+        tell(LeaderIs{kSet, kSecond, Term(2)});
+        tell(wire::StreamRefused{kSet, 0, attachment(), reason, NodeId{}});
+        EXPECT_THAT(events.take(), ElementsAre("home lost 1", "lost 1"));
+        EXPECT_TRUE(std::holds_alternative<wire::OpenStream>(sent.back().frame));
+    }
+}
+
+TEST_F(StreamsTest, QoS0IsDroppedWithACountWhileNobodyLeads) {
+    Publish publish;
+    publish.topic = "a/b";
+    publish.qos = 0;
+    EXPECT_TRUE(streams->submit_unlogged("a/b", publish));
+    EXPECT_EQ(streams->unlogged_dropped(), 1U);
+    open();
+    EXPECT_TRUE(streams->submit_unlogged("a/b", publish));
+    streams->flush();
+    EXPECT_FALSE(sent_frame<wire::Commands>(0).unlogged.empty());
+    EXPECT_EQ(streams->unlogged_dropped(), 1U);
+}
+
+TEST_F(StreamsTest, ASubscribeThatOtherSetsMustLearnOfIsAnsweredWhenItSettles) {
+    open();
+    submit(1);
+    submit(2);
+    streams->flush();
+    const auto attached = sent_frame<wire::Commands>(0).attachment;
+    auto outputs = std::make_shared<StreamOutputs>();
+    outputs->stream = 7;
+    outputs->results = {CommandResult{1, ResultCode::kLater, {}}, CommandResult{2, {}, {}}};
+    tell(LocalNews{kSet, attached, Index(11), outputs});
+    EXPECT_THAT(events.take(), ElementsAre("result 2 0"));
+    auto later = std::make_shared<StreamOutputs>();
+    later->stream = 7;
+    later->settled = {Settled{5, 1, 1, "\x01"}};
+    tell(LocalNews{kSet, attached, Index(12), later});
+    tell(LocalNews{kSet, attached, Index(13), later});
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0"));
+}
+
+}  // namespace
+}  // namespace causeway::node
