@@ -65,6 +65,7 @@ std::unique_ptr<Submitter> Node::Runtime::make_link(io::Loop& loop, SubmitterEve
     StreamsOptions options;
     options.loop = loops_made_.load(std::memory_order_relaxed);
     CW_CHECK(options.loop < kLoopsMax, "a node has at most 256 loops");
+    options.boot = identity_.boot;
     options.sets = sets_;
     options.slots = slots_;
     auto link = std::make_unique<GatewayLink>(
