@@ -37,6 +37,29 @@ def names_in_each_set(pattern, sets):
     raise AssertionError(f"{pattern} does not reach {sets} sets")
 
 
+class QueuePlan:
+    """Topics `stem`/…, rules that copy each of their messages to a queue, and which messages a queue is owed.
+
+    What a rule makes stays in the set that took the publish: QoS 1 that of the topic, QoS 2 that of the client. Each
+    set has a queue of its own here, homed in it."""
+
+    def __init__(self, stem, sets):
+        self.filter = f"{stem}/#"
+        queues = names_in_each_set(f"{stem}-q{{}}", sets)
+        once, twice = names_in_each_set(f"{stem}/one{{}}/x", sets), names_in_each_set(f"{stem}/two{{}}/x", sets)
+        self.topics = {1: once, 2: twice}
+        self.owed = {queue: [topic] for queue, topic in zip(queues, once)}
+        self.owed[queues[0]] += twice
+        self.rules = [{"id": f"{stem}-{number}", "sql": f"SELECT VALUE payload FROM '{topic}'",
+                       "actions": [{"queue": {"name": queue}}]}
+                      for number, (queue, topic) in enumerate((q, t) for q, owed in self.owed.items() for t in owed)]
+        self.rules += [{"queue": queue, "max_messages": 10_000_000} for queue in queues]
+        self.names = (name for name in (f"{stem}-p{i}" for i in range(100_000)) if set_of(name, sets) == 1)
+
+    def publisher_name(self):
+        return next(self.names)
+
+
 class History:
     """Events as JSON lines, in memory until save(); t in microseconds of one clock."""
 
