@@ -8,7 +8,6 @@ namespace {
 class Refusal : public testing::Test {
 protected:
     Refusal() : a_(loop_, "a", 1) {
-        a_.options.handshake_ms = 500;
         a_.open();
         // b's address is one where nobody answers: only what comes in counts here.
         a_.links->set_peers({{NodeId(2), "b", "127.0.0.1", 1}});
@@ -139,10 +138,7 @@ TEST_F(Refusal, ConnectionsAreLimited) {
 // a dials someone who is not what the table says.
 class Dialing : public testing::Test {
 protected:
-    Dialing() : a_(loop_, "a", 1) {
-        a_.options.handshake_ms = 500;
-        a_.open();
-    }
+    Dialing() : a_(loop_, "a", 1) { a_.open(); }
     // Waits until a has been disappointed once by `name`, node 2, at this port.
     PeerStatus dial(std::uint16_t port, const std::string& name = "b") {
         a_.links->set_peers({});

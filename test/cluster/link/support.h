@@ -100,6 +100,8 @@ public:
         options.client = contexts.client;
         options.backoff_min_ms = 2;
         options.backoff_max_ms = 20;
+        // A busy machine is no silent peer.
+        options.handshake_ms = options.silence_ms = 20'000;
     }
     Node& open() {
         auto opened = Links::open(loop_, options, *this);
