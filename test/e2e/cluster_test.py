@@ -464,6 +464,14 @@ def come_in(at, name):
     return None
 
 
+def refusal():
+    """The code of a CONNECT that is answered at once, if it is no success."""
+    wire = Wire(node(1), "minor-late")
+    got = wire.read(0.3)
+    wire.close()
+    return got[1][1] if got and got[0] == CONNACK else None
+
+
 def test_minority():
     """Two of three down: nothing is acknowledged, nothing is called refused, and it all comes back."""
     three, four = Wire(node(1), "minor-5").accepted(), Client("minor-4", V3, clean=False).connect(node(1))
@@ -478,18 +486,21 @@ def test_minority():
     try:
         for number, topic in enumerate(topics, 2):
             three.publish(topic, str(number), number)
-        late = Wire(node(1), "minor-late")
-        kind, body = late.read()
-        took = time.monotonic() - late.began
-        assert kind == CONNACK and body[1] == 0x88, (kind, body.hex())
-        assert late.read() == (0, b"")
+        # In the first two seconds a CONNECT may wait for a leader; from then on it is refused at once.
+        early = Wire(node(1), "minor-early")
+        refused = wait_until("a new CONNECT is refused", refusal, 4)
+        after = time.monotonic() - began
+        assert refused == 0x88, refused
         kind, body = three.read()
         closed = time.monotonic() - began
         assert kind == DISCONNECT and body[0] == 0x9C, (kind, body.hex())
         assert three.read() == (0, b"")
         wait_until("the 3.1.1 connection is closed", lambda: four.disconnected is not None)
-        print(f"        CONNACK 0x88 after {took:.2f} s, DISCONNECT 0x9C after {closed:.2f} s")
-        assert took < 2.5 and 4 <= closed < 7, (took, closed)
+        kind, body = early.read()
+        assert kind == CONNACK and body[1] == 0x88, (kind, body.hex())
+        print(f"        CONNACK 0x88 from {after:.2f} s on (one that waited: {time.monotonic() - early.began:.2f} s), "
+              f"DISCONNECT 0x9C after {closed:.2f} s")
+        assert 4 <= closed < 7, closed
         four.mqtt.loop_stop()
         assert (node(1).health() or {}).get("serving") is False
     finally:
