@@ -191,6 +191,10 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
         status.disk_low = core_->view().disk_low;
         status.log = writer_->status();
         status.serving = true;
+        if (links_) {
+            const link::AcceptedStatus accepted = links_->status().accepted;
+            status.links_refused = accepted.certificates_refused + accepted.handshakes_refused;
+        }
         for (const auto& [id, group] : core_->groups()) {
             const raft::Status raft = group->replica().status();
             SetStatus set;
