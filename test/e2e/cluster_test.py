@@ -416,9 +416,9 @@ def test_gateway_stopped_and_continued():
     began = time.monotonic()
     try:
         # In the buffers of the sockets when it wakes.
-        old["stop-a"].publish(topic, "late", 9, qos=1)
-        old["stop-b"].publish(topic, "late", 9, qos=2)
-        old["stop-ends"].publish(topic, "late", 9, qos=1)
+        old["stop-a"].publish(topic, "late stop-a", 9, qos=1)
+        old["stop-b"].publish(topic, "late stop-b", 9, qos=2)
+        old["stop-ends"].publish(topic, "late stop-ends", 9, qos=1)
         new = {device: wait_until(f"{device} comes in", lambda device=device: come_in(node(3), device), 15)
                for device in ("stop-a", "stop-b")}
         print(f"        resumed elsewhere {time.monotonic() - began:.1f} s after the stop")
@@ -443,7 +443,8 @@ def test_gateway_stopped_and_continued():
     finish_load(name, publishers, subscriber, STOPPED)
     Client("stop-last").connect(stopped).publish("stop/in", "end", 1)
     wait_until("the end", lambda: "end" in watcher.payloads())
-    assert "late" not in watcher.payloads(), "a stopped gateway's publish was accepted after the takeover"
+    late = [payload for payload in watcher.payloads() if payload.startswith("late")]
+    assert not late, ("what a stopped gateway held was accepted after it woke", late)
     wills = collections.Counter(m.payload.decode() for m in watcher.messages if m.topic == "stop/will")
     assert all(count == 1 for count in wills.values()), wills
     for wire in new.values():
@@ -513,12 +514,12 @@ def test_minority():
         again.publish(topic, str(number), number, dup=True).expect(PUBACK, struct.pack(">H", number))
     cluster.heal()
     back = Wire(node(2), "minor-watch").accepted()
-    got = set()
-    while len(got) < SETS:
+    wanted, got = {str(n) for n in range(2, 2 + SETS)}, set()
+    while not wanted <= got:  # "0" may come again: QoS 1, and its PUBACK was on the way
         payload, packet_id, _, _ = back.message()
         got.add(payload)
         back.send(PUBACK, packet_id)
-    assert got == {str(n) for n in range(2, 2 + SETS)}, got
+    assert got <= wanted | {"0"}, got
     again.close()
     back.close()
 
