@@ -31,18 +31,18 @@ void Group::take(const Speaker& from, const wire::OpenStream& open) {
     std::string command;
     encode(CommandHeader{CommandKind::kHello, 0, seq},
            Hello{from.uuid, from.boot, open.loop, open.attachment}, command);
-    waiting_[seq] = [this, node = from.node, open](const CommandResult& result) {
+    waiting_[seq] = [this, from, open](const CommandResult& result) {
         if (result.code != ResultCode::kOk) {
             return;
         }
         const auto stream = static_cast<StreamId>(ByteReader(result.detail).varint());
-        Attached& attached = attached_[{node, open.loop}];
-        if (attached.attachment > open.attachment) {
+        Attached& attached = attached_[{from.node, open.loop}];
+        if (attached.newer_than(from, open.attachment)) {
             return;
         }
-        attached = Attached{open.attachment, stream};
+        attached = Attached{from.uuid, from.boot, open.attachment, stream};
         // The applied side answers, so that what it sends afterwards comes afterwards.
-        const replica::Route route{{node, open.loop}, open.attachment};
+        const replica::Route route{{from.node, open.loop}, open.attachment};
         view_.ports.apply(id(), replica::OpenRoute{route, stream});
     };
     propose(command);
@@ -54,10 +54,10 @@ void Group::take(const Speaker& from, const wire::AttachStream& attach) {
         return;
     }
     Attached& attached = attached_[{from.node, attach.loop}];
-    if (attached.attachment > attach.attachment) {
+    if (attached.newer_than(from, attach.attachment)) {
         return;
     }
-    attached = Attached{attach.attachment, attach.stream};
+    attached = Attached{from.uuid, from.boot, attach.attachment, attach.stream};
     const replica::Route route{{from.node, attach.loop}, attach.attachment};
     view_.ports.apply(id(), replica::AttachRoute{route, attach.stream, attach.received});
 }

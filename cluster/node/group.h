@@ -118,8 +118,16 @@ public:
 private:
     using Done = absl::AnyInvocable<void(const CommandResult&)>;
     struct Attached {
+        // Of the process that attached: attachments of one are numbered upwards.
+        std::uint64_t uuid = 0;
+        std::uint64_t boot = 0;
         wire::Attachment attachment = 0;
         StreamId stream = 0;
+
+        [[nodiscard]] bool newer_than(const Speaker& from, wire::Attachment other) const {
+            return uuid == from.uuid &&
+                   (boot > from.boot || (boot == from.boot && attachment > other));
+        }
     };
     // The stream of this set to another one, as far as this leader has got.
     struct Exchange {

@@ -65,6 +65,7 @@ std::unique_ptr<Submitter> Node::Runtime::make_link(io::Loop& loop, SubmitterEve
     StreamsOptions options;
     options.loop = loops_made_.load(std::memory_order_relaxed);
     CW_CHECK(options.loop < kLoopsMax, "a node has at most 256 loops");
+    options.boot = identity_.boot;
     options.sets = sets_;
     options.slots = slots_;
     auto link = std::make_unique<GatewayLink>(
@@ -190,6 +191,10 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
         status.disk_low = core_->view().disk_low;
         status.log = writer_->status();
         status.serving = true;
+        if (links_) {
+            const link::AcceptedStatus accepted = links_->status().accepted;
+            status.links_refused = accepted.certificates_refused + accepted.handshakes_refused;
+        }
         for (const auto& [id, group] : core_->groups()) {
             const raft::Status raft = group->replica().status();
             SetStatus set;

@@ -17,7 +17,11 @@ constexpr std::size_t kFrameBytes = 1U << 20;
 }  // namespace
 
 Streams::Streams(const StreamsOptions& options, SubmitterEvents& events, Send send, MonoMs now)
-    : options_(options), events_(events), send_(std::move(send)), now_(now) {
+    : options_(options),
+      events_(events),
+      send_(std::move(send)),
+      now_(now),
+      last_attachment_(options.boot << 32U) {
     for (const GroupId set : options_.sets) {
         Stream& stream = streams_[set];
         stream.set = set;

@@ -58,6 +58,7 @@ struct FromLoop {
 
 struct StreamsOptions {
     wire::LoopId loop = 0;
+    std::uint64_t boot = 0;  // answers to the attachments of an earlier one are not taken for ours
     SlotMap slots;
     std::vector<GroupId> sets;
     std::size_t window_commands = 4096;
@@ -159,7 +160,7 @@ private:
     Send send_;
     MonoMs now_;
     std::map<GroupId, Stream> streams_;
-    wire::Attachment last_attachment_ = 0;
+    wire::Attachment last_attachment_;
     MonoMs acks_since_ = 0;         // 0: no acknowledgement waits
     std::uint64_t unlogged_dropped_ = 0;
     std::uint64_t streams_lost_ = 0;

@@ -171,8 +171,10 @@ bool Raft::has_ready() const {
 
 void Raft::ready(Ready& out) {
     out.clear();
+    // Cleared in any role: a leader may have been deposed before it came to replicate.
+    const bool due = std::exchange(replicate_due_, false);
     if (auto* leader = std::get_if<Leader>(&role_)) {
-        if (std::exchange(replicate_due_, false)) {
+        if (due) {
             replicate(*leader);
         }
         if (has_left(*leader)) {

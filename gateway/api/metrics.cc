@@ -130,6 +130,9 @@ void add_core(const node::NodeStatus& node, Families& out) {
             [](const Set& set) { return set.compacted_index; });
     out.counter("causeway_core_gateways_down_total", "Gateway streams declared dead",
                 node.gateways_down);
+    out.counter("causeway_core_links_refused_total",
+                "Connections from nodes refused for their certificate or handshake",
+                node.links_refused);
     out.counter("causeway_core_commands_total", "Commands taken", node.commands);
     out.counter("causeway_core_unlogged_total", "QoS 0 publishes taken", node.unlogged);
     out.counter("causeway_core_refused_disk_total", "Commands refused for lack of space",

@@ -50,7 +50,7 @@ class Client:
         if self.version == V5:
             more = {"clean_start": self.clean,
                     "properties": properties("CONNECT", SessionExpiryInterval=self.expiry)}
-        self.mqtt.connect("localhost" if tls else "127.0.0.1", hub.tls if tls else hub.tcp, keepalive,
+        self.mqtt.connect("localhost" if tls else getattr(hub, "host", "127.0.0.1"), hub.tls if tls else hub.tcp, keepalive,
                           **more)
         self.mqtt.loop_start()
         wait_until("CONNACK", lambda: self.connack)

@@ -43,7 +43,50 @@ class Certificates:
         self.device = (str(self.dir / "devices/dev7.crt"), str(self.dir / "devices/dev7.key"))
 
 
-class Hub:
+class Api:
+    """The HTTP API of a hub at self.api."""
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(self.api + path, timeout=40) as answer:
+                text = answer.read().decode()
+                return answer.status, json.loads(text) if path != "/metrics" else text
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read().decode() or "{}")
+        except OSError:
+            return 0, {}
+
+    def post(self, path, body):
+        request = urllib.request.Request(self.api + path, json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=40) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read().decode() or "{}")
+        except OSError:
+            return 0, {}
+
+    def metrics(self):
+        """Every sample of /metrics by its name with labels."""
+        lines = [l for l in self.get("/metrics")[1].splitlines() if l and not l.startswith("#")]
+        return {l.rsplit(" ", 1)[0]: float(l.rsplit(" ", 1)[1]) for l in lines}
+
+    def drain_queue(self, queue, wait_s=0):
+        """Receives and acknowledges everything in the queue; returns the payloads."""
+        payloads = []
+        while True:
+            status, answer = self.post(f"/v1/queues/{queue}/receive", {"max": 256, "wait_s": wait_s})
+            assert status == 200, (status, answer)
+            if not answer["messages"]:
+                return payloads
+            payloads += [message["payload"] for message in answer["messages"]]
+            receipts = [message["receipt"] for message in answer["messages"]]
+            status, answer = self.post(f"/v1/queues/{queue}/ack", {"receipts": receipts})
+            assert status == 200 and not answer["failed"], (status, answer)
+
+
+class Hub(Api):
     """`with Hub(program) as hub`: started, ready to take connections; stopped at the end."""
 
     def __init__(self, program, rules=None, config=None, environment=None, folder=None):
@@ -128,43 +171,6 @@ class Hub:
 
     def log_text(self):
         return (self.folder / "log").read_text()
-
-    def get(self, path):
-        try:
-            with urllib.request.urlopen(self.api + path, timeout=40) as answer:
-                text = answer.read().decode()
-                return answer.status, json.loads(text) if path != "/metrics" else text
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read().decode() or "{}")
-        except (urllib.error.URLError, ConnectionError):
-            return 0, {}
-
-    def post(self, path, body):
-        request = urllib.request.Request(self.api + path, json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=40) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read().decode() or "{}")
-
-    def metrics(self):
-        """Every sample of /metrics by its name with labels."""
-        lines = [l for l in self.get("/metrics")[1].splitlines() if l and not l.startswith("#")]
-        return {l.rsplit(" ", 1)[0]: float(l.rsplit(" ", 1)[1]) for l in lines}
-
-    def drain_queue(self, queue, wait_s=0):
-        """Receives and acknowledges everything in the queue; returns the payloads."""
-        payloads = []
-        while True:
-            status, answer = self.post(f"/v1/queues/{queue}/receive", {"max": 256, "wait_s": wait_s})
-            assert status == 200, (status, answer)
-            if not answer["messages"]:
-                return payloads
-            payloads += [message["payload"] for message in answer["messages"]]
-            receipts = [message["receipt"] for message in answer["messages"]]
-            status, answer = self.post(f"/v1/queues/{queue}/ack", {"receipts": receipts})
-            assert status == 200 and not answer["failed"], (status, answer)
 
 
 class Hook:

@@ -1,0 +1,95 @@
+"""A cluster for the end-to-end tests: scripts/cluster on loopback addresses of its own, ended by pid."""
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+
+from hub import Api, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def load_script(name):
+    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "scripts" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+scripts_cluster = load_script("cluster")
+
+
+class Member(scripts_cluster.Node, Api):
+    """A node with the ports that test clients look for."""
+    tcp = 1883
+
+    @property
+    def address(self):
+        return self.host, self.tcp
+
+    def log_text(self):
+        return (self.folder / "log.txt").read_text()
+
+
+class LocalCluster(scripts_cluster.Cluster):
+    """`with LocalCluster.fresh(program) as cluster`: all sets have leaders; down at the end."""
+    own_folder = None
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        for node in self.nodes:
+            node.__class__ = Member
+
+    @classmethod
+    def fresh(cls, program, nodes=3, sets=4, rules_dir=None, overrides=None, **more):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="causeway-cluster-"))
+        # Other tests of this machine have other process numbers.
+        network = os.getpid() % 60000 + 512
+        hosts = f"127.{network >> 8}.{network & 255}.{{}}"
+        cluster = cls.make(folder / "c", nodes, sets, program, rules_dir, overrides, **{"hosts": hosts, **more})
+        cluster.own_folder = folder
+        return cluster
+
+    def __enter__(self):
+        try:
+            self.heal()
+        except BaseException:
+            self.__exit__(RuntimeError)
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        for node in self.nodes:
+            if kind is not None:
+                print(f"--- the log of node {node.number} ({node.folder})")
+                print(node.log_text()[-3000:] if (node.folder / "log.txt").exists() else "none")
+            if node.pid:
+                node.signal(signal.SIGCONT)
+                node.kill()
+        if self.own_folder and kind is None:
+            shutil.rmtree(self.own_folder, ignore_errors=True)
+
+    def heal(self):
+        """Every node runs and every set has a leader that all know."""
+        for node in self.nodes:
+            if node.pid is None:
+                node.start(self.program)
+            else:
+                node.signal(signal.SIGCONT)
+        self.wait_serving()
+
+    def leader_of(self, number):
+        """The node that leads a set, as living nodes know it."""
+        return self.node(wait_until(f"a leader of set {number}", lambda: self.leaders().get(number)))
+
+    def addresses(self, first=1):
+        """Of all nodes, beginning with one of them: where devices go in turn."""
+        count = len(self.nodes)
+        return [self.node((first - 1 + i) % count + 1).address for i in range(count)]
+
+    def drain_queue(self, queue, seconds=60):
+        """Everything in the queue, through whichever node answers."""
+        return wait_until(f"{queue} is drained", lambda: [self.nodes[0].drain_queue(queue)], seconds)[0]
