@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
         }
         const auto spent = std::chrono::duration_cast<std::chrono::seconds>(
             std::chrono::steady_clock::now() - begun);
-        if (totals.runs % 10 == 0) {
+        if (totals.runs % 10 == 0 || seed == arguments.first) {
             std::fprintf(stderr, "%llu runs, %lld s\n",
                          static_cast<unsigned long long>(totals.runs),
                          static_cast<long long>(spent.count()));

@@ -155,6 +155,7 @@ void SimDevice::connect() {
     socket_->connection = connection_;
     socket_->gateway = to.gateway;
     socket_->host = to.host;
+    to.gateway->expect(socket_);
     socket_->read_delay = options_.read_delay;
     online_ = false;
     bytes_.clear();

@@ -33,6 +33,7 @@ SimGateway::~SimGateway() = default;
 void SimGateway::tick() {
     host_.soon(kTick, [this] { tick(); });
     gone_.clear();
+    std::erase_if(sockets_, [](const auto& known) { return known.expired(); });
     const MonoMs now = host_.now_ms();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         Connection* connection = slots_[i].connection.get();
@@ -56,17 +57,18 @@ void SimGateway::take(std::vector<node::ToLoop>& messages) {
 }
 
 void SimGateway::die(bool silent) {
-    for (Slot& slot : slots_) {
-        if (slot.connection && slot.connection->socket) {
-            SocketPtr socket = slot.connection->socket;
-            socket->gateway = nullptr;
-            const TimeUs told = silent ? 3 * kSecond : world_.random.below(20 * kMs);
-            world_.after(socket->down.next(world_.now(), told), [socket] {
-                if (socket->owner != nullptr) {
-                    socket->owner->on_closed(socket->connection);
-                }
-            });
+    for (const std::weak_ptr<Socket>& known : sockets_) {
+        const SocketPtr socket = known.lock();
+        if (!socket || socket->gateway != this) {
+            continue;
         }
+        socket->gateway = nullptr;
+        const TimeUs told = silent ? 3 * kSecond : world_.random.below(20 * kMs);
+        world_.after(socket->down.next(world_.now(), told), [socket] {
+            if (socket->owner != nullptr) {
+                socket->owner->on_closed(socket->connection);
+            }
+        });
     }
 }
 

@@ -61,6 +61,8 @@ public:
     void die(bool silent);
 
     // --- from devices, through their socket ----------------------------------------------------
+    // A connection is on its way here; accept() follows if the process lives until then.
+    void expect(const SocketPtr& socket) { sockets_.push_back(socket); }
     void accept(const SocketPtr& socket);
     void on_bytes(std::uint64_t nonce, std::string_view bytes);
     void on_end(std::uint64_t nonce);
@@ -113,6 +115,7 @@ private:
     std::vector<std::uint32_t> free_;
     std::vector<std::uint64_t> paused_;
     std::vector<std::unique_ptr<Connection>> gone_;
+    std::vector<std::weak_ptr<Socket>> sockets_;  // all that point here
     session::Effects effects_;
     std::size_t connections_ = 0;
 };

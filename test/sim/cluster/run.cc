@@ -365,7 +365,18 @@ void ClusterRun::expect_equal() {
         return;
     }
     if (!converged()) {
-        world_.fail("I20: the replicas do not reach the same entry");
+        std::ostringstream text;
+        text << "I20: the replicas do not reach the same entry:";
+        for (const auto& node : nodes_) {
+            for (const auto& [set, group] : node->core()->groups()) {
+                const raft::Status status = group->replica().status();
+                text << " [node " << node->id().value() << " set " << set.value() << " term "
+                     << status.term.value() << " applied " << status.applied.value() << " commit "
+                     << status.commit.value() << " durable " << status.durable.value() << " last "
+                     << status.last.value() << "]";
+            }
+        }
+        world_.fail(text.str());
         return;
     }
     for (std::uint32_t set = 1; set <= settings_.sets; ++set) {
