@@ -118,7 +118,7 @@ tl::expected<Index, ProposeError> Raft::propose(absl::Span<SharedBytes> payloads
     if (leader->transferee) {
         return tl::unexpected(ProposeError::kTransferring);
     }
-    if (log_.applied() < leader->term_start) {
+    if (log_.applied() < leader->term_start && !CAUSEWAY_BUG(kCommandsBeforeOwnTerm)) {
         return tl::unexpected(ProposeError::kTermNotApplied);
     }
     std::size_t bytes = log_.unapplied_bytes();
@@ -152,7 +152,7 @@ void Raft::compact(Index upto) { log_.compact(upto); }
 bool Raft::takes_commands() const {
     const auto* leader = std::get_if<Leader>(&role_);
     return leader != nullptr && !leader->leave_at && !leader->transferee &&
-           log_.applied() >= leader->term_start;
+           (log_.applied() >= leader->term_start || CAUSEWAY_BUG(kCommandsBeforeOwnTerm));
 }
 
 bool Raft::has_hard_state() const {

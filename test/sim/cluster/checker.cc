@@ -217,6 +217,21 @@ void ClusterChecker::applying(NodeId node, GroupId group, const raft::Entry& ent
     applied.push_back(fact);
 }
 
+void ClusterChecker::sending(NodeId node, GroupId group, const raft::Message& message) {
+    const Shadow& own = shadow(node, group);
+    if (const auto* vote = std::get_if<raft::VoteResponse>(&message.body)) {
+        const bool kept = own.term > message.term ||
+                          (own.term == message.term && own.vote == message.to);
+        if (vote->granted && !vote->pre && !kept) {
+            fail("I11", node, group, "sends a vote before its disk has it");
+        }
+    } else if (const auto* response = std::get_if<raft::AppendResponse>(&message.body)) {
+        if (!response->rejected && response->index.value() > own.durable.size()) {
+            fail("I11", node, group, "acknowledges what its disk does not have");
+        }
+    }
+}
+
 void ClusterChecker::acknowledged(std::uint64_t id) {
     ++totals.acknowledged;
     for (const Place& place : places_[id]) {

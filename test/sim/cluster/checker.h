@@ -36,6 +36,8 @@ public:
     void leads(NodeId node, GroupId group, Term term);             // I1, I4
     void status(NodeId node, GroupId group, const raft::Status& status);  // I9, I7
     void applying(NodeId node, GroupId group, const raft::Entry& entry);  // I5, I7
+    // A message leaves for another node.
+    void sending(NodeId node, GroupId group, const raft::Message& message);  // I11
     // A device holds the acknowledgement of a message.
     void acknowledged(std::uint64_t id);                           // I16
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/base/seeded_bug.h"
 #include "test/sim/cluster/run.h"
 
 namespace {
@@ -18,12 +19,45 @@ using causeway::sim::RunTotals;
 constexpr std::size_t kTraceLines = 60;
 
 volatile std::uint64_t current_seed = 0;
+volatile bool hunting = false;  // a planted bug: it must be found
 
 // A check of the code under test ends the process; the seed must be known then too.
 void on_abort(int) {
     std::fprintf(stderr, "\nseed %llu: aborted\n",
                  static_cast<unsigned long long>(current_seed));
+    if (hunting) {
+        std::_Exit(0);
+    }
 }
+
+#if defined(CAUSEWAY_SEEDED_BUGS)
+using causeway::SeededBug;
+constexpr struct {
+    const char* name;
+    SeededBug bug;
+} kBugs[] = {
+    {"acknowledge_before_fsync", SeededBug::kAcknowledgeBeforeFsync},
+    {"vote_before_durable", SeededBug::kVoteBeforeDurable},
+    {"deduplicate_by_packet_id", SeededBug::kDeduplicateByPacketId},
+    {"pubrel_before_pubrec_applied", SeededBug::kPubrelBeforePubrecApplied},
+    {"pubcomp_before_release", SeededBug::kPubcompBeforeRelease},
+    {"suback_before_interest", SeededBug::kSubackBeforeInterest},
+    {"commands_before_own_term", SeededBug::kCommandsBeforeOwnTerm},
+};
+
+bool plant(const std::string& name) {
+    for (const auto& known : kBugs) {
+        if (name == known.name) {
+            causeway::seeded_bug = known.bug;
+            hunting = true;
+            return true;
+        }
+    }
+    return false;
+}
+#else
+bool plant(const std::string&) { return false; }
+#endif
 
 struct Arguments {
     std::uint64_t first = 1;
@@ -43,6 +77,12 @@ bool parse(int argc, char** argv, Arguments& out) {
         }
         if (++i == argc) {
             return false;
+        }
+        if (name == "--bug") {
+            if (!plant(argv[i])) {
+                return false;
+            }
+            continue;
         }
         const std::uint64_t value = std::strtoull(argv[i], nullptr, 10);
         if (name == "--seeds") {
@@ -119,6 +159,9 @@ int main(int argc, char** argv) {
         if (!result.failure.empty()) {
             std::printf("seed %llu FAILED: %s\n(%s)\n", static_cast<unsigned long long>(seed),
                         result.failure.c_str(), result.settings.c_str());
+            if (hunting) {
+                return 0;
+            }
             if (!arguments.trace) {
                 options.trace_lines = arguments.lines;
                 result = run_cluster(options);
@@ -141,5 +184,9 @@ int main(int argc, char** argv) {
         }
     }
     std::printf("%s", totals.text().c_str());
+    if (hunting) {
+        std::printf("the planted bug was not found\n");
+        return 1;
+    }
     return enough(totals) ? 0 : 1;
 }

@@ -209,6 +209,7 @@ void SimNode::crash(bool power) {
     if (process_->gateway) {
         process_->gateway->die(power);
     }
+    count_process();
     process_.reset();
     for (auto& [set, kv] : kvs_) {
         kv.crash();
@@ -230,6 +231,15 @@ void SimNode::crash_in_commit() {
     commit_staged();
     disk->on_change({});
     disk_ = left ? std::move(left) : disk_->crash(world_.random);
+}
+
+void SimNode::count_process() {
+    for (const auto& [set, group] : process_->core->groups()) {
+        totals.gateways_down += group->counters().gateways_down;
+    }
+    if (process_->gateway) {
+        totals.streams_lost += process_->gateway->streams().streams_lost();
+    }
 }
 
 void SimNode::turn() {
@@ -473,6 +483,9 @@ void SimNode::send(NodeId to, const wire::Frame& frame) {
     if (to == id_) {
         from_loop(node::FromLoop{to, frame});
         return;
+    }
+    if (const auto* raft = std::get_if<wire::RaftFrame>(&frame)) {
+        checker_.sending(id_, raft->group, raft->message);
     }
     ++totals.frames;
     std::string bytes;

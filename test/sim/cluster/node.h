@@ -48,6 +48,8 @@ struct NodeTotals {
     std::uint64_t frames = 0;
     std::uint64_t compactions = 0;
     std::uint64_t syncs = 0;
+    std::uint64_t gateways_down = 0;  // streams declared dead by a leader
+    std::uint64_t streams_lost = 0;
 };
 
 class SimNode final : public node::Ports,
@@ -68,6 +70,8 @@ public:
     void freeze();
     void thaw();
     void jump_wall(std::int64_t ms) { wall_offset_ms_ += ms; }
+    // Effect: adds what the process has counted to the totals, at its end.
+    void count_process();
     void slow_disk(TimeUs extra) { disk_extra_ = extra; }
     void set_rate(std::uint64_t per_mille) { rate_ = per_mille; }
     void transfer(GroupId set, NodeId to);

@@ -165,7 +165,10 @@ SimNode* ClusterRun::leader(GroupId set) {
 }
 
 void ClusterRun::restart_later(SimNode& node) {
-    world_.after(world_.delay(20 * kMs, 4 * kSecond), [this, &node] {
+    // Sometimes long enough that its gateway is declared dead.
+    const TimeUs down = world_.random.chance(1, 5) ? world_.delay(3 * kSecond, 11 * kSecond)
+                                                   : world_.delay(20 * kMs, 4 * kSecond);
+    world_.after(down, [this, &node] {
         if (!node.alive()) {
             node.start();
         }
@@ -421,18 +424,16 @@ void ClusterRun::collect(RunTotals& totals) {
     totals.log = checker_->totals;
     totals.devices = device_totals_;
     for (const auto& node : nodes_) {
+        if (node->alive()) {
+            node->count_process();
+        }
+        totals.gateway_deaths += node->totals.gateways_down;
+        totals.streams_lost += node->totals.streams_lost;
         totals.nodes.starts += node->totals.starts;
         totals.nodes.crashes_in_commit += node->totals.crashes_in_commit;
         totals.nodes.frames += node->totals.frames;
         totals.nodes.compactions += node->totals.compactions;
         totals.nodes.syncs += node->totals.syncs;
-        if (!node->alive() || node->gateway() == nullptr) {
-            continue;
-        }
-        totals.streams_lost += node->gateway()->streams().streams_lost();
-        for (const auto& [set, group] : node->core()->groups()) {
-            totals.gateway_deaths += group->counters().gateways_down;
-        }
     }
 }
 
