@@ -192,7 +192,9 @@ void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
         item->stage = Stage::kReleasing;
     }
     if (CAUSEWAY_BUG(kPubcompBeforeRelease)) {
-        erase_receiving(packet.packet_id);
+        if (item != nullptr) {
+            erase_receiving(packet.packet_id);
+        }
         send(mqtt::Pubcomp{packet.packet_id, ReasonCode::kSuccess, {}}, out);
     }
     causeway::Release release;

@@ -376,7 +376,12 @@ void ClusterRun::expect_equal() {
                 text << " [node " << node->id().value() << " set " << set.value() << " term "
                      << status.term.value() << " applied " << status.applied.value() << " commit "
                      << status.commit.value() << " durable " << status.durable.value() << " last "
-                     << status.last.value() << "]";
+                     << status.last.value() << " compacted " << status.compacted.value();
+                for (const raft::PeerStatus& peer : status.peers) {
+                    text << " (" << peer.id.value() << ": state " << static_cast<int>(peer.state)
+                         << " match " << peer.match.value() << " next " << peer.next.value() << ")";
+                }
+                text << "]";
             }
         }
         world_.fail(text.str());
