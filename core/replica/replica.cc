@@ -12,11 +12,10 @@ namespace {
 
 // Planted bugs only: whether a message leaves before the disk is done.
 bool leaves_early(const raft::Message& message, NodeId self) {
-    return message.to != self &&
-           ((CAUSEWAY_BUG(kAcknowledgeBeforeFsync) &&
-             std::holds_alternative<raft::AppendResponse>(message.body)) ||
-            (CAUSEWAY_BUG(kVoteBeforeDurable) &&
-             std::holds_alternative<raft::VoteResponse>(message.body)));
+    return message.to != self && ((CAUSEWAY_BUG(kAcknowledgeBeforeFsync) &&
+                                   std::holds_alternative<raft::AppendResponse>(message.body)) ||
+                                  (CAUSEWAY_BUG(kVoteBeforeDurable) &&
+                                   std::holds_alternative<raft::VoteResponse>(message.body)));
 }
 
 }  // namespace

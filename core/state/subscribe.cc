@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/state/sessions.h"
 #include "core/base/seeded_bug.h"
+#include "core/state/sessions.h"
 #include "core/state/tables.h"
 
 namespace causeway::state {

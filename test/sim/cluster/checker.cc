@@ -11,9 +11,7 @@ namespace {
 constexpr std::size_t kIdDigits = 10;
 constexpr std::size_t kReadBytes = 1U << 20;
 
-std::uint64_t hash_of(std::string_view payload, std::uint8_t kind) {
-    return hash64(payload, kind);
-}
+std::uint64_t hash_of(std::string_view payload, std::uint8_t kind) { return hash64(payload, kind); }
 
 }  // namespace
 
@@ -65,20 +63,22 @@ void ClusterChecker::appending(NodeId node, const wal::Batch& batch) {
     for (const wal::Entry& entry : batch.entries) {
         const std::uint64_t index = entry.index.value();
         if (index != shadow.log.size() + 1) {
-            fail("I18", node, batch.group, "appends " + std::to_string(index) + " behind " +
-                                               std::to_string(shadow.log.size()));
+            fail("I18", node, batch.group,
+                 "appends " + std::to_string(index) + " behind " +
+                     std::to_string(shadow.log.size()));
             return;
         }
         const Fact fact{entry.term, hash_of(entry.payload.view(), entry.flags)};
         const Term before = shadow.log.empty() ? Term{} : shadow.log.back().term;
-        const auto [known, first] = entries_.try_emplace(
-            {batch.group, {index, entry.term}}, std::pair(fact.hash, before));
+        const auto [known, first] =
+            entries_.try_emplace({batch.group, {index, entry.term}}, std::pair(fact.hash, before));
         if (first) {
             ++totals.entries;
             note_ids(batch.group, index, entry.term, entry.payload.view());
         } else if (known->second != std::pair(fact.hash, before)) {
-            fail("I3", node, batch.group, "another entry at " + std::to_string(index) + " of term " +
-                                              std::to_string(entry.term.value()));
+            fail("I3", node, batch.group,
+                 "another entry at " + std::to_string(index) + " of term " +
+                     std::to_string(entry.term.value()));
         }
         shadow.log.push_back(fact);
     }
@@ -116,10 +116,10 @@ void ClusterChecker::recovered(NodeId node, GroupId group, const wal::Log& log) 
         if (summary.group != group) {
             continue;
         }
-        std::vector<Fact> found(shadow.durable.begin(),
-                                shadow.durable.begin() +
-                                    static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
-                                        shadow.durable.size(), summary.compaction.index.value())));
+        std::vector<Fact> found(
+            shadow.durable.begin(),
+            shadow.durable.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
+                                         shadow.durable.size(), summary.compaction.index.value())));
         for (Index at = summary.compaction.index.next(); at <= summary.last;) {
             const auto read = log.read(group, at, kReadBytes);
             if (!read || read->empty()) {
@@ -134,14 +134,14 @@ void ClusterChecker::recovered(NodeId node, GroupId group, const wal::Log& log) 
         for (std::size_t i = 0; i < shadow.durable.size(); ++i) {
             const bool kept = i < found.size() && found[i] == shadow.durable[i];
             if (!kept && (shadow.cut_at == 0 || i + 1 < shadow.cut_at)) {
-                fail("I17", node, group, "lost entry " + std::to_string(i + 1) + " of " +
-                                             std::to_string(shadow.durable.size()));
+                fail("I17", node, group,
+                     "lost entry " + std::to_string(i + 1) + " of " +
+                         std::to_string(shadow.durable.size()));
                 return;
             }
         }
         raft::HardState state;
-        if (!summary.hard_state.empty() &&
-            replica::decode_hard_state(summary.hard_state, state)) {
+        if (!summary.hard_state.empty() && replica::decode_hard_state(summary.hard_state, state)) {
             if (state.term < shadow.term ||
                 (state.term == shadow.term && shadow.vote && state.vote != shadow.vote)) {
                 fail("I6", node, group, "forgot its term or vote");
@@ -168,8 +168,9 @@ void ClusterChecker::leads(NodeId node, GroupId group, Term term) {
     const auto& applied = applied_[group];
     for (std::size_t i = 0; i < applied.size(); ++i) {
         if (i >= shadow.log.size() || shadow.log[i] != applied[i]) {
-            fail("I4", node, group, "leads term " + std::to_string(term.value()) +
-                                        " without committed entry " + std::to_string(i + 1));
+            fail("I4", node, group,
+                 "leads term " + std::to_string(term.value()) + " without committed entry " +
+                     std::to_string(i + 1));
             return;
         }
     }
@@ -188,8 +189,9 @@ void ClusterChecker::status(NodeId node, GroupId group, const raft::Status& stat
         }
         if (match > theirs.durable.size() || match > own.log.size() ||
             theirs.durable[match - 1] != own.log[match - 1]) {
-            fail("I9", node, group, "believes node " + std::to_string(peer.id.value()) + " has " +
-                                        std::to_string(match));
+            fail("I9", node, group,
+                 "believes node " + std::to_string(peer.id.value()) + " has " +
+                     std::to_string(match));
         }
     }
 }
@@ -220,8 +222,8 @@ void ClusterChecker::applying(NodeId node, GroupId group, const raft::Entry& ent
 void ClusterChecker::sending(NodeId node, GroupId group, const raft::Message& message) {
     const Shadow& own = shadow(node, group);
     if (const auto* vote = std::get_if<raft::VoteResponse>(&message.body)) {
-        const bool kept = own.term > message.term ||
-                          (own.term == message.term && own.vote == message.to);
+        const bool kept =
+            own.term > message.term || (own.term == message.term && own.vote == message.to);
         if (vote->granted && !vote->pre && !kept) {
             fail("I11", node, group, "sends a vote before its disk has it");
         }

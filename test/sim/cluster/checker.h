@@ -30,16 +30,16 @@ public:
     ClusterChecker(World& world, std::size_t nodes) : world_(world), nodes_(nodes) {}
 
     // What a node hands to its log, and what its log has confirmed.
-    void appending(NodeId node, const wal::Batch& batch);          // I3, I12
-    void durable(NodeId node, const wal::Batch& batch);            // I6
-    void recovered(NodeId node, GroupId group, const wal::Log& log);  // I17
-    void leads(NodeId node, GroupId group, Term term);             // I1, I4
+    void appending(NodeId node, const wal::Batch& batch);                 // I3, I12
+    void durable(NodeId node, const wal::Batch& batch);                   // I6
+    void recovered(NodeId node, GroupId group, const wal::Log& log);      // I17
+    void leads(NodeId node, GroupId group, Term term);                    // I1, I4
     void status(NodeId node, GroupId group, const raft::Status& status);  // I9, I7
     void applying(NodeId node, GroupId group, const raft::Entry& entry);  // I5, I7
     // A message leaves for another node.
     void sending(NodeId node, GroupId group, const raft::Message& message);  // I11
     // A device holds the acknowledgement of a message.
-    void acknowledged(std::uint64_t id);                           // I16
+    void acknowledged(std::uint64_t id);  // I16
 
     CheckTotals totals;
 

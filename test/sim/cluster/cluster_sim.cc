@@ -1,5 +1,5 @@
-// cluster_sim --seeds N [--first S]: N runs; cluster_sim --seed S [--trace]: one, told line by line.
-// A failing seed is run again with its trace, and the last lines of it are printed.
+// cluster_sim --seeds N [--first S]: N runs; cluster_sim --seed S [--trace]: one, told line by
+// line. A failing seed is run again with its trace, and the last lines of it are printed.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -23,8 +23,7 @@ volatile bool hunting = false;  // a planted bug: it must be found
 
 // A check of the code under test ends the process; the seed must be known then too.
 void on_abort(int) {
-    std::fprintf(stderr, "\nseed %llu: aborted\n",
-                 static_cast<unsigned long long>(current_seed));
+    std::fprintf(stderr, "\nseed %llu: aborted\n", static_cast<unsigned long long>(current_seed));
     if (hunting) {
         std::_Exit(0);
     }
@@ -139,8 +138,9 @@ bool enough(const RunTotals& totals) {
 int main(int argc, char** argv) {
     Arguments arguments;
     if (!parse(argc, argv, arguments)) {
-        std::fprintf(stderr,
-                     "usage: cluster_sim [--seeds N] [--first S] [--seconds T] | --seed S [--trace]\n");
+        std::fprintf(
+            stderr,
+            "usage: cluster_sim [--seeds N] [--first S] [--seconds T] | --seed S [--trace]\n");
         return 2;
     }
     std::signal(SIGABRT, on_abort);

@@ -69,10 +69,9 @@ void SimDevice::note(EventKind kind, std::uint64_t id, std::uint8_t qos, std::st
     event.at_us = world_.now();
     fleet_.history.events.push_back(event);
     if (world_.traced()) {
-        constexpr const char* kNames[] = {"sends",       "has acknowledged", "is refused",
-                                          "gets",        "drained",          "is subscribed",
-                                          "unsubscribes", "ends",            "LOST",
-                                          "evicted"};
+        constexpr const char* kNames[] = {"sends",   "has acknowledged", "is refused",   "gets",
+                                          "drained", "is subscribed",    "unsubscribes", "ends",
+                                          "LOST",    "evicted"};
         world_.note(options_.name + "." + std::to_string(connection_) + " " +
                     kNames[static_cast<int>(kind)] + " " + std::to_string(id) + " qos " +
                     std::to_string(qos) + " " + std::string(topic));
@@ -518,8 +517,8 @@ void SimDevice::take(const mqtt::Suback& packet) {
             return;
         }
         subscription.wish = Wish::kActive;
-        note(EventKind::kSubscribed, 0, static_cast<std::uint8_t>(code),
-             subscription.filter.filter, options_.persistent);
+        note(EventKind::kSubscribed, 0, static_cast<std::uint8_t>(code), subscription.filter.filter,
+             options_.persistent);
         return;
     }
 }

@@ -54,8 +54,8 @@ struct DeviceOptions {
     std::uint16_t receive_maximum = 20;
     TimeUs read_delay = 0;
     TimeUs act_every = 100 * kMs;
-    std::vector<std::string> topics;   // to publish to; none: it does not publish
-    std::vector<std::uint8_t> qos;     // of publishes
+    std::vector<std::string> topics;  // to publish to; none: it does not publish
+    std::vector<std::uint8_t> qos;    // of publishes
     struct Filter {
         std::string filter;
         std::uint8_t qos = 1;
@@ -143,9 +143,9 @@ private:
     std::deque<Outgoing> outgoing_;
     std::set<std::uint16_t> received_;  // QoS 2 packet ids taken over and not released
     std::vector<Subscription> subscriptions_;
-    bool has_session_ = false;   // a CONNACK said so, and nothing has ended it since
-    bool unsure_ = false;        // a CONNECT was sent and not answered
-    bool wiping_ = false;        // a clean start was asked for and not answered
+    bool has_session_ = false;  // a CONNACK said so, and nothing has ended it since
+    bool unsure_ = false;       // a CONNECT was sent and not answered
+    bool wiping_ = false;       // a clean start was asked for and not answered
     std::vector<WillRecord> wills_;
 
     // The connection.

@@ -124,8 +124,8 @@ void SimGateway::on_end(std::uint64_t nonce) {
 void SimGateway::write(Connection& connection, std::string bytes) {
     SocketPtr socket = connection.socket;
     socket->queued += bytes.size();
-    const TimeUs delay = socket->down.next(
-        world_.now(), socket->read_delay + world_.delay(20, 2 * kMs));
+    const TimeUs delay =
+        socket->down.next(world_.now(), socket->read_delay + world_.delay(20, 2 * kMs));
     world_.after(delay, [socket, bytes = std::move(bytes)] {
         socket->queued -= bytes.size();
         if (socket->owner != nullptr) {

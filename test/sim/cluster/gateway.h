@@ -37,8 +37,8 @@ public:
 // A TCP connection between a device and a gateway; both hold it. Bytes arrive in order; what is
 // under way when one end goes is lost.
 struct Socket {
-    SocketOwner* owner = nullptr;  // null: the device has let go
-    std::uint64_t connection = 0;  // of the device
+    SocketOwner* owner = nullptr;   // null: the device has let go
+    std::uint64_t connection = 0;   // of the device
     SimGateway* gateway = nullptr;  // null: closed there, or the process died
     GatewayHost* host = nullptr;
     std::uint64_t nonce = 0;

@@ -16,9 +16,8 @@ void Network::send(NodeId from, NodeId to, std::string bytes) {
 
 void Network::deliver(NodeId from, NodeId to, std::string bytes) {
     Way& way = this->way(from, to);
-    const TimeUs delay =
-        way.lane.next(world_.now(),
-                      way.extra + world_.delay(options_.delay_min, options_.delay_max));
+    const TimeUs delay = way.lane.next(
+        world_.now(), way.extra + world_.delay(options_.delay_min, options_.delay_max));
     world_.after(delay, [this, from, to, connection = way.connection,
                          bytes = std::move(bytes)]() mutable {
         if (this->way(from, to).connection == connection) {

@@ -387,14 +387,15 @@ void SimNode::apply(GroupId group, replica::Work work) {
 }
 
 void SimNode::list_streams(GroupId group) {
-    process_->to_apply.push_back(Task{group, Action([this, group] {
-        auto streams = process_->states.at(group)->machine().live_streams();
-        later(process_->applied.next(world_.now(), world_.random.below(100)),
-              [this, group, streams = std::move(streams)] {
-                  process_->core->on_streams(group, streams);
-                  turn();
-              });
-    })});
+    process_->to_apply.push_back(
+        Task{group, Action([this, group] {
+                 auto streams = process_->states.at(group)->machine().live_streams();
+                 later(process_->applied.next(world_.now(), world_.random.below(100)),
+                       [this, group, streams = std::move(streams)] {
+                           process_->core->on_streams(group, streams);
+                           turn();
+                       });
+             })});
     run_apply();
 }
 

@@ -62,8 +62,8 @@ ClusterRun::ClusterRun(const RunOptions& options) : options_(options), world_(op
     checker_ = std::make_unique<ClusterChecker>(world_, settings_.nodes);
     network_ = std::make_unique<Network>(world_, NetworkOptions{});
     for (std::uint64_t id = 1; id <= settings_.nodes; ++id) {
-        nodes_.push_back(std::make_unique<SimNode>(world_, *network_, *checker_, rules_, settings_,
-                                                   NodeId(id)));
+        nodes_.push_back(
+            std::make_unique<SimNode>(world_, *network_, *checker_, rules_, settings_, NodeId(id)));
         nodes_.back()->set_peers(&nodes_);
         nodes_.back()->set_rate(world_.random.between(950, 1050));
         network_->add(NodeId(id), *nodes_.back());
@@ -522,17 +522,15 @@ std::string RunTotals::text() const {
         << " starts, " << power_losses << " power losses (" << nodes.crashes_in_commit
         << " in a commit), " << cuts << " cuts, " << freezes << " freezes, " << transfers
         << " transfers\n"
-        << log.leaders << " leaders, " << log.entries << " entries, " << log.applied
-        << " applied, " << log.truncations << " truncations, " << nodes.compactions
-        << " compactions, " << nodes.syncs << " syncs, " << nodes.frames << " frames\n"
-        << sent << " sent, " << acknowledged << " acknowledged, " << devices.refused
-        << " refused, " << delivered << " delivered (" << redelivered << " again), " << owed
-        << " owed\n"
-        << devices.connects << " connects, " << devices.resumed << " resumed, "
-        << devices.takeovers << " takeovers (" << devices.takeovers_qos2
-        << " with QoS 2 under way), " << devices.wills << " wills (" << devices.wills_due
-        << " due), " << gateway_deaths << " gateway deaths, " << streams_lost
-        << " streams lost\n";
+        << log.leaders << " leaders, " << log.entries << " entries, " << log.applied << " applied, "
+        << log.truncations << " truncations, " << nodes.compactions << " compactions, "
+        << nodes.syncs << " syncs, " << nodes.frames << " frames\n"
+        << sent << " sent, " << acknowledged << " acknowledged, " << devices.refused << " refused, "
+        << delivered << " delivered (" << redelivered << " again), " << owed << " owed\n"
+        << devices.connects << " connects, " << devices.resumed << " resumed, " << devices.takeovers
+        << " takeovers (" << devices.takeovers_qos2 << " with QoS 2 under way), " << devices.wills
+        << " wills (" << devices.wills_due << " due), " << gateway_deaths << " gateway deaths, "
+        << streams_lost << " streams lost\n";
     return out.str();
 }
 
