@@ -114,9 +114,13 @@ void Progress::become_probe() {
     if (state_ == ProgressState::kSnapshot) {
         return;
     }
+    // Who is still being probed keeps its place: match is not known yet, and what follows it may
+    // be compacted, though this follower has it.
+    if (state_ == ProgressState::kReplicate) {
+        next_ = match_.next();
+    }
     clear_window();
     state_ = ProgressState::kProbe;
-    next_ = match_.next();
     probe_sent_ = false;
     commit_sent_ = Index(0);
     check();

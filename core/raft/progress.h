@@ -63,7 +63,8 @@ public:
     // Effect: continues after a snapshot that arrived, or from the old place after one that did
     // not.
     void on_snapshot_reported(bool installed);
-    // Effect: what was sent and not answered may be lost: probes from match + 1.
+    // Effect: what was sent and not answered may be lost: probes from match + 1, or, while match is
+    // not known yet, from the old place.
     void become_probe();
 
     // Heard from since the last check of the quorum.

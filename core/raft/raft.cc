@@ -171,10 +171,10 @@ bool Raft::has_ready() const {
 
 void Raft::ready(Ready& out) {
     out.clear();
-    // Cleared in any role: a leader may have been deposed before it came to replicate.
-    const bool due = std::exchange(replicate_due_, false);
+    // Whoever was deposed since has nothing to replicate, and must not say for ever that it has.
+    const bool replicate_now = std::exchange(replicate_due_, false);
     if (auto* leader = std::get_if<Leader>(&role_)) {
-        if (due) {
+        if (replicate_now) {
             replicate(*leader);
         }
         if (has_left(*leader)) {

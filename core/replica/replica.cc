@@ -4,10 +4,22 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/seeded_bug.h"
 #include "core/message/command.h"
 #include "core/replica/snapshot_install.h"
 
 namespace causeway::replica {
+namespace {
+
+// Planted bugs only: whether a message leaves before the disk is done.
+bool leaves_early(const raft::Message& message, NodeId self) {
+    return message.to != self && ((CAUSEWAY_BUG(kAcknowledgeBeforeFsync) &&
+                                   std::holds_alternative<raft::AppendResponse>(message.body)) ||
+                                  (CAUSEWAY_BUG(kVoteBeforeDurable) &&
+                                   std::holds_alternative<raft::VoteResponse>(message.body)));
+}
+
+}  // namespace
 
 Replica::Replica(const ReplicaOptions& options, const raft::Start& start,
                  const raft::LogReader& reader, ReplicaPorts& ports)
@@ -137,7 +149,8 @@ void Replica::on_append_done(std::uint64_t seq) {
 
 void Replica::release_messages() {
     std::size_t released = 0;
-    while (released < held_.size() && held_[released].seq <= durable_seq_) {
+    while (released < held_.size() && (held_[released].seq <= durable_seq_ ||
+                                       leaves_early(held_[released].message, raft_.id()))) {
         raft::Message message = std::move(held_[released].message);
         ++released;
         if (message.to == raft_.id()) {

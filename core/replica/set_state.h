@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -172,7 +173,7 @@ private:
     Applied news_;
     bool touched_ = false;
     bool serving_ = false;
-    absl::flat_hash_map<StreamId, Route> routes_;
+    std::map<StreamId, Route> routes_;  // in order: what is sent must not hang on chance
     std::deque<Kept> ring_;
     std::size_t ring_bytes_ = 0;
     Index ring_from_;                               // outputs at or below it were never kept

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/base/seeded_bug.h"
 #include "core/state/tables.h"
 
 namespace causeway::state {
@@ -316,7 +317,9 @@ ResultCode Sessions::release(const Release& command, StreamId stream) {
     if (at == incoming.end() || *at != command.packet_id) {
         return ResultCode::kNotFound;
     }
-    incoming.erase(at);
+    if (!CAUSEWAY_BUG(kDeduplicateByPacketId)) {
+        incoming.erase(at);
+    }
     mark(*session);
     return ResultCode::kOk;
 }

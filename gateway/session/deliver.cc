@@ -3,6 +3,7 @@
 // session with an inbox, the connection's own for one without.
 #include <algorithm>
 
+#include "core/base/seeded_bug.h"
 #include "core/message/body.h"
 #include "gateway/session/effects.h"
 
@@ -216,6 +217,10 @@ void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
         send_pubrel(packet.packet_id, ReasonCode::kSuccess, out);
         return;
     }
+    if (CAUSEWAY_BUG(kPubrelBeforePubrecApplied)) {
+        item->released = true;
+        send_pubrel(packet.packet_id, ReasonCode::kSuccess, out);
+    }
     causeway::Received received;
     received.epoch = epoch_;
     received.n = item->n;
@@ -230,6 +235,9 @@ void Session::noted(std::uint64_t n, ResultCode code, Effects& out) {
     }
     if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
         fail(ReasonCode::kQuotaExceeded, "a PUBREC could not be noted", out);
+        return;
+    }
+    if (CAUSEWAY_BUG(kPubrelBeforePubrecApplied)) {
         return;
     }
     item->released = true;

@@ -1,6 +1,7 @@
 // What the client publishes: PUBLISH at QoS 0, 1 and 2, and PUBREL (MQTT 5.0 §4.3).
 #include <algorithm>
 
+#include "core/base/seeded_bug.h"
 #include "core/message/body.h"
 #include "core/message/topic.h"
 #include "gateway/session/effects.h"
@@ -190,6 +191,12 @@ void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
     if (item != nullptr && item->stage == Stage::kReceived) {
         item->stage = Stage::kReleasing;
     }
+    if (CAUSEWAY_BUG(kPubcompBeforeRelease)) {
+        if (item != nullptr) {
+            erase_receiving(packet.packet_id);
+        }
+        send(mqtt::Pubcomp{packet.packet_id, ReasonCode::kSuccess, {}}, out);
+    }
     causeway::Release release;
     release.epoch = epoch_;
     release.packet_id = packet.packet_id;
@@ -197,6 +204,9 @@ void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
 }
 
 void Session::released(std::uint16_t packet_id, ResultCode code, Effects& out) {
+    if (CAUSEWAY_BUG(kPubcompBeforeRelease)) {
+        return;
+    }
     if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
         // The core still has the packet id: after PUBCOMP it would take the next message for a
         // repetition of this one.

@@ -94,6 +94,17 @@ TEST(Progress, HeartbeatAnswerOfOneBehindMakesTheLeaderAsk) {
     EXPECT_TRUE(progress.wants_empty(Index(0)));
 }
 
+// Found by the simulation of whole clusters, seed 13: a new leader whose link to a follower was reset
+// before the first answer asked for entries from 1 on, which were compacted.
+TEST(Progress, AClosedConnectionKeepsThePlaceOfAProbe) {
+    Progress progress(Index(9), kSmall);
+    const Index next = progress.next();
+    EXPECT_GT(next, Index(1));
+    progress.become_probe();
+    EXPECT_EQ(progress.next(), next);
+    EXPECT_TRUE(progress.may_send());
+}
+
 TEST(Progress, SnapshotPausesUntilReported) {
     Progress progress(Index(2), kSmall);
     progress.on_snapshot_sent(Index(10));

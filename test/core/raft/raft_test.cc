@@ -273,6 +273,28 @@ TEST_F(RaftGroup, AClosedConnectionHurriesTheElection) {
 }
 
 // Whatever arrives, the machine counts it or takes it, and its own assertions hold.
+// Found by the simulation of whole clusters, seed 3: has_ready() stayed true for ever.
+TEST(RaftDeposed, NothingWaitsForALeaderThatIsNone) {
+    Network network(base_options());
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        network.add_node(NodeId(id), voters(3));
+        network.start(NodeId(id));
+    }
+    network.raft(NodeId(1)).campaign();
+    network.drain(NodeId(1));
+    ASSERT_TRUE(network.settle());
+    Raft& raft = network.raft(NodeId(1));
+    ASSERT_TRUE(raft.leads());
+    ASSERT_TRUE(raft.propose(bytes("x")).has_value());
+    raft.step({.from = NodeId(2), .to = NodeId(1), .term = raft.term().next(), .body = Heartbeat{}});
+    ASSERT_FALSE(raft.leads());
+    Ready ready;
+    for (int turns = 0; turns < 10 && raft.has_ready(); ++turns) {
+        raft.ready(ready);
+    }
+    EXPECT_FALSE(raft.has_ready());
+}
+
 TEST(RaftHostile, RandomMessagesReachNoAssertion) {
     std::uint64_t malformed = 0;
     std::uint64_t taken = 0;
