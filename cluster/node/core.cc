@@ -67,6 +67,7 @@ void Core::ping() {
     }
     pinged_at_ = now;
     ping_due_ = false;
+    compare_clocks();
     wire::Ping ping;
     ping.wall_ms = view_.clock.wall_ms();
     for (const auto& [id, group] : groups_) {
@@ -77,6 +78,21 @@ void Core::ping() {
     for (const auto& [id, peer] : peers_) {
         view_.ports.send(id, ping);
     }
+}
+
+// A leader starts the set's time at its wall clock only if a majority agrees about it.
+void Core::compare_clocks() {
+    constexpr std::uint64_t kApartMs = 10'000;
+    constexpr MonoMs kFreshMs = 2'000;
+    const MonoMs now = view_.clock.mono_ms();
+    const std::uint64_t wall = view_.clock.wall_ms();
+    std::size_t agree = 1;
+    for (const auto& [id, peer] : peers_) {
+        const std::uint64_t theirs = peer.wall_ms + (now - peer.pinged_at);
+        const bool fresh = peer.wall_ms != 0 && now - peer.pinged_at <= kFreshMs;
+        agree += fresh && std::max(theirs, wall) - std::min(theirs, wall) <= kApartMs ? 1 : 0;
+    }
+    view_.wall_trusted = agree * 2 > options_.nodes;
 }
 
 void Core::end_turn() {
@@ -237,6 +253,8 @@ void Core::take(NodeId, wire::StreamNews& news) {
 void Core::take(NodeId from, wire::Ping& ping) {
     Peer& peer = peers_[from];
     peer.wall_ms = ping.wall_ms;
+    peer.pinged_at = view_.clock.mono_ms();
+    compare_clocks();
     for (auto& [set, leader] : view_.leaders) {
         const auto led = std::find_if(ping.led.begin(), ping.led.end(),
                                       [&](const wire::Led& one) { return one.group == set; });

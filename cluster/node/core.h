@@ -23,6 +23,7 @@ struct CoreOptions {
     std::uint64_t uuid = 0;  // random, of the data directory
     std::uint64_t boot = 0;
     std::vector<GroupId> sets;  // of the whole cluster
+    std::size_t nodes = 1;      // of the whole cluster
     SlotMap slots;
     MonoMs ping_ms = 500;
     MonoMs gateway_silence_ms = 8'000;  // rule 9: then it is declared dead
@@ -83,7 +84,8 @@ private:
         bool up = false;  // their way to us
         MonoMs heard_at = 0;
         MonoMs down_at = 0;
-        std::uint64_t wall_ms = 0;  // as of heard_at
+        std::uint64_t wall_ms = 0;  // as of pinged_at
+        MonoMs pinged_at = 0;
     };
 
     void take(NodeId from, wire::RaftFrame& frame);
@@ -107,6 +109,7 @@ private:
     [[nodiscard]] Speaker speaker(NodeId node) const;
     void learn_leader(const LeaderIs& leader);
     void ping();
+    void compare_clocks();
     void watch_gateways();
 
     CoreOptions options_;

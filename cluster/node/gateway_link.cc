@@ -20,6 +20,11 @@ GatewayLink::GatewayLink(io::Loop& loop, const StreamsOptions& options, Submitte
     timer_.start(kTickMs, kTickMs);
 }
 
+void GatewayLink::flush() {
+    give_up_silent(loop_.now_ms());
+    Streams::flush();
+}
+
 void GatewayLink::deliver_news(LocalNews news, const std::atomic<bool>& stopping) {
     constexpr auto kLookAgain = std::chrono::microseconds(100);
     while (undelivered_.load(std::memory_order_relaxed) > kUndelivered &&

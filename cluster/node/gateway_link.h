@@ -16,6 +16,8 @@ class GatewayLink final : public Streams {
 public:
     GatewayLink(io::Loop& loop, const StreamsOptions& options, SubmitterEvents& events, Send send);
 
+    void flush() override;
+
     // Effect: the loop takes the message in its turn. Any thread; messages of one stay in order.
     void deliver(ToLoop message) { mailbox_.push(std::move(message)); }
     // The same for news, from the apply thread: waits while more than kUndelivered deliveries are

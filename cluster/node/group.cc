@@ -10,7 +10,7 @@ Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
       view_(view),
       replica_(options, start, reader, *this),
       applied_limits_(machine.limits()) {
-    replica_.observe_time(machine.time());
+    replica_.observe_time(machine.time(), view_.clock.mono_ms());
 }
 
 LeaderIs Group::leader() const {
@@ -20,7 +20,10 @@ LeaderIs Group::leader() const {
     return LeaderIs{id(), NodeId{}, replica_.term()};
 }
 
-SetMs Group::now() { return replica_.stamp(view_.clock.mono_ms(), view_.clock.wall_ms()); }
+SetMs Group::now() {
+    return replica_.stamp(view_.clock.mono_ms(),
+                          view_.wall_trusted ? view_.clock.wall_ms() : 0);
+}
 
 void Group::tick(MonoMs now_ms) {
     replica_.tick();
@@ -68,7 +71,7 @@ void Group::on_role(GroupId group, bool serving) {
 
 void Group::on_applied(replica::Applied& applied) {
     applied_limits_ = applied.limits;
-    replica_.observe_time(applied.time);
+    replica_.observe_time(applied.time, view_.clock.mono_ms());
     replica_.on_applied(applied.index);
     for (const CommandResult& result : applied.leader) {
         if (auto found = waiting_.extract(result.seq)) {

@@ -33,6 +33,7 @@ struct NodeView {
     Ports& ports;
     NodeId self;
     bool disk_low = false;
+    bool wall_trusted = true;  // a majority's wall clocks are within 10 s of this node's
     StateLimits limits;
     std::vector<QueueDeclaration> queues;
     SlotMap slots;

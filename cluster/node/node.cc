@@ -277,6 +277,7 @@ void Node::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take) {
     runtime_->status(loop, std::move(take));
 }
 
+bool Node::is_alone() const { return runtime_->is_alone(); }
 std::uint64_t Node::id() const { return runtime_->id(); }
 
 }  // namespace causeway::node

@@ -142,6 +142,8 @@ public:
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
 
     [[nodiscard]] std::uint64_t id() const;
+    // There are no other nodes: whatever becomes ready, it becomes ready here.
+    [[nodiscard]] bool is_alone() const;
 
 private:
     class Runtime;

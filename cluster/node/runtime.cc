@@ -186,6 +186,7 @@ Result<> Node::Runtime::open_sets() {
     options.boot = identity_.boot;
     options.sets = sets_;
     options.slots = slots_;
+    options.nodes = std::max<std::size_t>(1, options_.members.size());
     core_ = std::make_unique<Core>(options, clock_, router_, *this);
     core_->view().limits = options_.limits;
     for (const GroupId set : sets_) {
@@ -389,15 +390,16 @@ void Node::Runtime::close_snapshot(GroupId group) {
 
 void Node::Runtime::read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
                                   const state::SnapshotPosition& at) {
-    apply_thread_.ask(group, [this, group, to, transfer, at,
-                              &held = held_.at(group)](replica::SetState&) {
-        if (!held.snapshot) {
-            return;
-        }
-        loop_.post([this, group, to, transfer, piece = replica::read_piece(*held.snapshot, at, kPieceBytes)] {
-            core_->on_snapshot_piece(group, to, transfer, piece);
+    apply_thread_.ask(
+        group, [this, group, to, transfer, at, &held = held_.at(group)](replica::SetState&) {
+            if (!held.snapshot) {
+                return;
+            }
+            loop_.post([this, group, to, transfer,
+                        piece = replica::read_piece(*held.snapshot, at, kPieceBytes)] {
+                core_->on_snapshot_piece(group, to, transfer, piece);
+            });
         });
-    });
 }
 
 void Node::Runtime::take_snapshot(GroupId group, bool begin) {

@@ -46,6 +46,7 @@ public:
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
     [[nodiscard]] std::uint64_t id() const { return identity_.id; }
+    [[nodiscard]] bool is_alone() const { return options_.members.size() < 2; }
     [[nodiscard]] const std::vector<GroupId>& sets() const { return sets_; }
 
     // Ports, core loop.

@@ -30,15 +30,15 @@ Streams::Streams(const StreamsOptions& options, SubmitterEvents& events, Send se
     }
 }
 
-Streams::Stream& Streams::stream_of(std::string_view key) {
-    const auto found = streams_.find(home(key));
+Streams::Stream& Streams::stream_of(GroupId set) {
+    const auto found = streams_.find(set);
     CW_CHECK(found != streams_.end(), "the slot map names sets that exist");
     return found->second;
 }
 
 // --- Submitter ---------------------------------------------------------------------------------
 
-bool Streams::submit(std::string_view key, std::string_view command, const CommandTag& tag) {
+bool Streams::submit_to(GroupId set, std::string_view command, const CommandTag& tag) {
     ByteReader in(command);
     CommandHeader header;
     CW_CHECK(decode_header(in, header));
@@ -46,7 +46,7 @@ bool Streams::submit(std::string_view key, std::string_view command, const Comma
     kept.reserve(1 + in.rest().size());
     kept.push_back(static_cast<char>(header.kind));
     kept.append(in.rest());
-    Stream& stream = stream_of(key);
+    Stream& stream = stream_of(set);
     add(stream, std::move(kept), tag);
     return has_room(stream);
 }
@@ -389,8 +389,17 @@ void Streams::lose(Stream& stream) {
     reach(stream);
 }
 
-void Streams::on_tick(MonoMs now) {
+void Streams::give_up_silent(MonoMs now) {
     now_ = now;
+    for (auto& [set, stream] : streams_) {
+        if (stream.id != 0 && now - stream.heard_at >= options_.give_up_ms) {
+            lose(stream);
+        }
+    }
+}
+
+void Streams::on_tick(MonoMs now) {
+    give_up_silent(now);
     const bool acks_due = acks_since_ != 0 && now - acks_since_ >= kAckDelayMs;
     for (auto& [set, stream] : streams_) {
         if (acks_due) {
@@ -398,9 +407,6 @@ void Streams::on_tick(MonoMs now) {
         }
         if (!stream.open && stream.leader && now - stream.tried_at >= options_.retry_ms) {
             reach(stream);
-        }
-        if (stream.id != 0 && now - stream.heard_at >= options_.give_up_ms) {
-            lose(stream);
         }
         // The connection that asked is gone, or it would have been settled.
         while (!stream.later.empty() && now - stream.later.begin()->second.since > kLaterMaxMs) {

@@ -79,7 +79,8 @@ public:
     [[nodiscard]] GroupId home(std::string_view key) const override {
         return options_.slots.set_of(key);
     }
-    bool submit(std::string_view key, std::string_view command, const CommandTag& tag) override;
+    bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) override;
+    [[nodiscard]] const std::vector<GroupId>& sets() const override { return options_.sets; }
     void acknowledge(std::string_view client_id, const AckRange& range, bool urgent) override;
     bool submit_unlogged(std::string_view key, const Publish& publish) override;
     [[nodiscard]] bool has_room(GroupId set) const override;
@@ -89,6 +90,9 @@ public:
 
     // Effect: takes what came from the node, calls the events, then on_room() if a window opened.
     void take(std::vector<ToLoop>& messages, MonoMs now);
+    // Effect: gives up every set that said nothing for give_up_ms. Before anything is sent after
+    // this loop may have stood still: its devices may be elsewhere by now.
+    void give_up_silent(MonoMs now);
     // Effect: retries and time limits. Every 20 ms or so.
     void on_tick(MonoMs now);
 
@@ -140,7 +144,8 @@ private:
     void take_news(GroupId set, wire::Attachment attachment, Index upto,
                    const StreamOutputs* outputs);
 
-    Stream& stream_of(std::string_view key);
+    Stream& stream_of(std::string_view key) { return stream_of(home(key)); }
+    Stream& stream_of(GroupId set);
     Stream* find(GroupId set, wire::Attachment attachment);
     [[nodiscard]] bool window_open(const Stream& stream) const;
     [[nodiscard]] bool has_room(const Stream& stream) const;
@@ -161,7 +166,7 @@ private:
     MonoMs now_;
     std::map<GroupId, Stream> streams_;
     wire::Attachment last_attachment_;
-    MonoMs acks_since_ = 0;         // 0: no acknowledgement waits
+    MonoMs acks_since_ = 0;  // 0: no acknowledgement waits
     std::uint64_t unlogged_dropped_ = 0;
     std::uint64_t streams_lost_ = 0;
     std::string scratch_;

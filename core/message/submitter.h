@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "core/base/tagged.h"
 #include "core/message/command.h"
@@ -48,7 +49,13 @@ public:
     // order per set, through on_result or on_result_lost. False: it was taken, but the window of
     // that set is full now: send nothing more that may need it until on_room().
     // `command` is an encoded command whose stream and seq are zero; they are filled in here.
-    virtual bool submit(std::string_view key, std::string_view command, const CommandTag& tag) = 0;
+    bool submit(std::string_view key, std::string_view command, const CommandTag& tag) {
+        return submit_to(home(key), command, tag);
+    }
+    // The same for a set of the caller's choice, one of sets().
+    virtual bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) = 0;
+    // All sets, ascending.
+    [[nodiscard]] virtual const std::vector<GroupId>& sets() const = 0;
 
     // Effect: notes that a client has acknowledged inbox items. Sent lazily, many sessions in one
     // command: within 20 ms, or at the next flush() when `urgent` (the client's window is half used

@@ -99,12 +99,18 @@ public:
 
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
     [[nodiscard]] Index applied() const { return applied_; }
-    // Effect: the set time to stamp into an entry. Starts at the wall clock, or where the set's
-    // time stood if that is later, and then advances by the boot clock: a clock set by hand moves
+    // Effect: the set time to stamp into an entry. A leader's first is the wall clock, or where the
+    // set's time stood if that is later; `wall_ms` 0 (it cannot be trusted): where the set's time
+    // stood and what has passed since. Then it advances by the boot clock: a clock set by hand moves
     // nothing.
     [[nodiscard]] SetMs stamp(MonoMs mono_ms, std::uint64_t wall_ms);
-    // The set's time as apply saw it.
-    void observe_time(SetMs time) { set_time_ = time > set_time_ ? time : set_time_; }
+    // The set's time as apply saw it, and when on the boot clock.
+    void observe_time(SetMs time, MonoMs mono_ms) {
+        if (time > set_time_) {
+            set_time_ = time;
+            observed_at_ = mono_ms;
+        }
+    }
 
 private:
     // The log with the snapshot that may be sent.
@@ -140,6 +146,7 @@ private:
     std::vector<SharedBytes> closed_;  // full ones, oldest first
     Index applied_;
     SetMs set_time_ = 0;
+    MonoMs observed_at_ = 0;
     SetMs stamp_base_ = 0;  // set time at stamp_mono_; 0: no stamp yet as this leader
     MonoMs stamp_mono_ = 0;
     std::uint64_t appended_seq_ = 0;  // handed to the log

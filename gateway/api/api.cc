@@ -1,7 +1,9 @@
 #include "gateway/api/api.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -39,19 +41,33 @@ bool valid_queue_name(std::string_view name) {
            });
 }
 
-std::optional<QueueReceipt> parse_receipt(std::string_view text) {
-    const std::size_t dot = text.find('.');
+struct Receipt {
+    GroupId set;
     QueueReceipt receipt;
-    const auto number = [](std::string_view digits, std::uint64_t& out) {
+};
+
+// "SET.N.LEASE"
+std::optional<Receipt> parse_receipt(std::string_view text) {
+    std::array<std::uint64_t, 3> numbers{};
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const std::size_t dot = text.find('.');
+        const bool last = i + 1 == numbers.size();
+        if (last != (dot == std::string_view::npos)) {
+            return std::nullopt;
+        }
+        const std::string_view digits = text.substr(0, dot);
         const char* end = digits.data() + digits.size();
-        const auto [at, fault] = std::from_chars(digits.data(), end, out);
-        return fault == std::errc{} && at == end;
-    };
-    if (dot == std::string_view::npos || !number(text.substr(0, dot), receipt.n) ||
-        !number(text.substr(dot + 1), receipt.lease)) {
+        const auto [at, fault] = std::from_chars(digits.data(), end, numbers[i]);
+        if (fault != std::errc{} || at != end) {
+            return std::nullopt;
+        }
+        text.remove_prefix(last ? text.size() : dot + 1);
+    }
+    if (numbers[0] > ~std::uint32_t{0}) {
         return std::nullopt;
     }
-    return receipt;
+    return Receipt{GroupId(static_cast<std::uint32_t>(numbers[0])),
+                   QueueReceipt{numbers[1], numbers[2]}};
 }
 
 io::HttpResponse refusal_of(ResultCode code) {
@@ -161,8 +177,7 @@ void Api::handle_queue(const std::string& queue, std::string_view action, io::Ht
 }
 
 bool Api::accepts(const std::string& queue, io::HttpResponder& responder) {
-    const GroupId set = submitter_->home(queue);
-    if (submitter_->available(set) && submitter_->has_room(set)) {
+    if (may_ask(submitter_->home(queue))) {
         return true;
     }
     io::HttpResponse busy = error(503, "the core has no leader or no room: try again");
@@ -178,10 +193,13 @@ std::uint64_t Api::add(Pending pending) {
 }
 
 template <typename Command>
-void Api::submit(std::uint64_t id, const Command& command, const std::string& queue) {
+void Api::submit(Ask ask, const Command& command) {
     scratch_.clear();
     encode(CommandHeader{}, command, scratch_);
-    submitter_->submit(queue, scratch_, CommandTag{0, 1, id});
+    const GroupId set = ask.set;
+    const std::uint64_t id = next_ask_++;
+    asks_.emplace(id, std::move(ask));
+    submitter_->submit_to(set, scratch_, CommandTag{0, 1, id});
 }
 
 void Api::send(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder) {
@@ -206,8 +224,8 @@ void Api::send(const std::string& queue, io::HttpRequest& request, io::HttpRespo
     const std::string message = make_body({}, *payload);
     command.body = message;
     command.delay_s = static_cast<std::uint32_t>(*delay);
-    submit(add(Pending{Kind::kSend, std::move(responder), queue, 1, 0, 0, 0, false, false, {}}),
-           command, queue);
+    Pending pending(Kind::kSend, std::move(responder), queue);
+    submit(Ask{add(std::move(pending)), submitter_->home(queue), {}}, command);
 }
 
 void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder) {
@@ -225,28 +243,50 @@ void Api::receive(const std::string& queue, io::HttpRequest& request, io::HttpRe
                                 "wait_s 0 to 30"));
         return;
     }
-    Pending pending{Kind::kReceive,
-                    std::move(responder),
-                    queue,
-                    static_cast<std::uint32_t>(*max),
-                    static_cast<std::uint32_t>(*visibility),
-                    *wait == 0 ? 0 : loop_.now_ms() + *wait * 1000,
-                    0,
-                    false,
-                    false,
-                    {}};
+    Pending pending(Kind::kReceive, std::move(responder), queue);
+    pending.max = static_cast<std::uint32_t>(*max);
+    pending.visibility_timeout_s = static_cast<std::uint32_t>(*visibility);
+    pending.wait_until = *wait == 0 ? 0 : loop_.now_ms() + *wait * 1000;
     submit_receive(add(std::move(pending)));
 }
 
+// Every set that can be reached is asked, one after the other, until one has something.
 void Api::submit_receive(std::uint64_t id) {
     Pending& pending = pending_.at(id);
     pending.waiting = false;
     pending.woken = false;
-    QueueReceive command;
-    command.queue = pending.queue;
-    command.max = pending.max;
-    command.visibility_timeout_s = pending.visibility_timeout_s;
-    submit(id, command, pending.queue);
+    pending.asked = 0;
+    pending.due = false;
+    ask_next(id);
+}
+
+void Api::ask_next(std::uint64_t id) {
+    Pending& pending = pending_.at(id);
+    const std::vector<GroupId>& sets = submitter_->sets();
+    while (pending.asked < sets.size()) {
+        const GroupId set = sets[(id + pending.asked) % sets.size()];
+        ++pending.asked;
+        if (may_ask(set)) {
+            QueueReceive command;
+            command.queue = pending.queue;
+            command.max = pending.max;
+            command.visibility_timeout_s = pending.visibility_timeout_s;
+            submit(Ask{id, set, {}}, command);
+            return;
+        }
+    }
+    const MonoMs now = loop_.now_ms();
+    if (pending.wait_until <= now || pending.responder.gone()) {
+        pending.responder.respond(ok(Json{{"messages", Json::array()}}));
+        pending_.erase(id);
+        return;
+    }
+    pending.waiting = true;
+    // Set time runs with the boot clock, but from another origin; and what becomes ready on another
+    // node is not told here: look again soon.
+    const bool again = pending.due || pending.woken || !node_.is_alone();
+    pending.retry_at = again ? now + (pending.woken ? 0 : kLookAgainMs) : 0;
+    arm_poll_timer();
 }
 
 void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
@@ -257,9 +297,9 @@ void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
         return;
     }
     const auto receipts = body.json.find("receipts");
-    QueueAck command;
-    command.queue = queue;
-    Pending pending{Kind::kAck, std::move(responder), queue, 1, 0, 0, 0, false, false, {}};
+    Pending pending(Kind::kAck, std::move(responder), queue);
+    std::map<GroupId, Ask> by_set;
+    std::map<GroupId, QueueAck> commands;
     bool good = receipts != body.json.end() && receipts->is_array() && !receipts->empty() &&
                 receipts->size() <= kReceiptsMax;
     for (std::size_t i = 0; good && i < receipts->size(); ++i) {
@@ -268,8 +308,10 @@ void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
             text.is_string() ? parse_receipt(text.get_ref<const std::string&>()) : std::nullopt;
         good = receipt.has_value();
         if (good) {
-            command.receipts.push_back(*receipt);
-            pending.receipts.push_back(text.get<std::string>());
+            QueueAck& command = commands[receipt->set];
+            command.queue = queue;
+            command.receipts.push_back(receipt->receipt);
+            by_set[receipt->set].receipts.push_back(text.get<std::string>());
         }
     }
     if (!good) {
@@ -277,76 +319,87 @@ void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
             error(400, "receipts must be 1 to 1000 receipts as receive gave them"));
         return;
     }
-    submit(add(std::move(pending)), command, queue);
+    const std::vector<GroupId>& sets = submitter_->sets();
+    for (const auto& [set, ask] : by_set) {
+        if (std::find(sets.begin(), sets.end(), set) == sets.end()) {
+            pending.responder.respond(error(400, "a receipt of a set there is not"));
+            return;
+        }
+    }
+    pending.asks = by_set.size();
+    const std::uint64_t id = add(std::move(pending));
+    for (auto& [set, ask] : by_set) {
+        ask.pending = id;
+        ask.set = set;
+        submit(std::move(ask), commands[set]);
+    }
 }
 
 void Api::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
-    const auto found = pending_.find(tag.token);
+    const auto asked = asks_.extract(tag.token);
+    if (!asked) {
+        return;
+    }
+    const Ask& ask = asked.mapped();
+    const auto found = pending_.find(ask.pending);
     if (found == pending_.end()) {
         return;
     }
-    if (found->second.kind == Kind::kReceive) {
-        answer_receive(tag.token, code, detail);
-        return;
-    }
-    Pending pending = std::move(found->second);
-    pending_.erase(found);
-    if (pending.kind == Kind::kAck) {
-        answer_ack(pending, code, detail);
-    } else if (code == ResultCode::kOk) {
-        ByteReader in(detail);
-        pending.responder.respond(ok(Json{{"id", in.varint()}}, 201));
+    Pending& pending = found->second;
+    if (pending.kind == Kind::kReceive) {
+        answer_receive(ask, code, detail);
+    } else if (pending.kind == Kind::kAck) {
+        answer_ack(ask, code, detail);
     } else {
-        pending.responder.respond(refusal_of(code));
+        ByteReader in(detail);
+        pending.responder.respond(code == ResultCode::kOk ? ok(Json{{"id", in.varint()}}, 201)
+                                                          : refusal_of(code));
+        pending_.erase(found);
     }
 }
 
-void Api::answer_ack(Pending& pending, ResultCode code, std::string_view detail) {
+void Api::answer_ack(const Ask& ask, ResultCode code, std::string_view detail) {
+    Pending& pending = pending_.at(ask.pending);
     if (code != ResultCode::kOk) {
         pending.responder.respond(refusal_of(code));
+        pending_.erase(ask.pending);
         return;
     }
-    Json failed = Json::array();
-    std::size_t done = 0;
-    for (std::size_t i = 0; i < pending.receipts.size() && i < detail.size(); ++i) {
+    for (std::size_t i = 0; i < ask.receipts.size() && i < detail.size(); ++i) {
         if (detail[i] == static_cast<char>(ResultCode::kOk)) {
-            ++done;
+            ++pending.done;
         } else {
-            failed.push_back(pending.receipts[i]);
+            pending.failed.push_back(ask.receipts[i]);
         }
     }
-    pending.responder.respond(ok(Json{{"acknowledged", done}, {"failed", failed}}));
+    if (--pending.asks == 0) {
+        pending.responder.respond(
+            ok(Json{{"acknowledged", pending.done}, {"failed", pending.failed}}));
+        pending_.erase(ask.pending);
+    }
 }
 
-void Api::answer_receive(std::uint64_t id, ResultCode code, std::string_view detail) {
-    Pending& pending = pending_.at(id);
+void Api::answer_receive(const Ask& ask, ResultCode code, std::string_view detail) {
+    Pending& pending = pending_.at(ask.pending);
     // A queue nobody sent to yet is empty: a consumer may be there first.
     if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
         pending.responder.respond(refusal_of(code));
-        pending_.erase(id);
+        pending_.erase(ask.pending);
         return;
     }
     ByteReader in(detail);
-    const SetMs next_due = code == ResultCode::kOk ? in.varint() : 0;
+    pending.due = (code == ResultCode::kOk && in.varint() != 0) || pending.due;
     Json messages = Json::array();
     QueueMessage message;
     while (next_queue_message(in, message)) {
-        messages.push_back(to_json(message));
+        messages.push_back(to_json(message, ask.set));
     }
-    const MonoMs now = loop_.now_ms();
-    if (!messages.empty() || pending.wait_until <= now || pending.responder.gone()) {
-        pending.responder.respond(ok(Json{{"messages", messages}}));
-        pending_.erase(id);
+    if (messages.empty()) {
+        ask_next(ask.pending);
         return;
     }
-    if (pending.woken && has_room(pending)) {
-        submit_receive(id);
-        return;
-    }
-    pending.waiting = true;
-    // Set time runs with the boot clock, but from another origin: look again soon.
-    pending.retry_at = next_due == 0 ? 0 : now + kLookAgainMs;
-    arm_poll_timer();
+    pending.responder.respond(ok(Json{{"messages", messages}}));
+    pending_.erase(ask.pending);
 }
 
 void Api::wake(const std::vector<std::string>& queues) {
@@ -363,11 +416,7 @@ void Api::wake(const std::vector<std::string>& queues) {
     }
     std::sort(woken.begin(), woken.end());  // who came first is served first
     for (const std::uint64_t id : woken) {
-        if (has_room(pending_.at(id))) {
-            submit_receive(id);
-        } else {
-            pending_.at(id).retry_at = loop_.now_ms() + kLookAgainMs;
-        }
+        submit_receive(id);
     }
     arm_poll_timer();
 }
@@ -404,19 +453,21 @@ void Api::on_poll_timer() {
         if (pending.wait_until <= now || pending.responder.gone()) {
             pending.responder.respond(ok(Json{{"messages", Json::array()}}));
             pending_.erase(id);
-        } else if (has_room(pending)) {
+        } else {
             submit_receive(id);
         }
     }
     arm_poll_timer();
 }
 
-bool Api::has_room(const Pending& pending) const {
-    return submitter_->has_room(submitter_->home(pending.queue));
+bool Api::may_ask(GroupId set) const {
+    return submitter_->available(set) && submitter_->has_room(set);
 }
 
 void Api::on_result_lost(const CommandTag& tag) {
-    if (auto lost = pending_.extract(tag.token)) {
+    const auto asked = asks_.extract(tag.token);
+    auto lost = asked ? pending_.extract(asked.mapped().pending) : decltype(pending_)::node_type{};
+    if (lost) {
         lost.mapped().responder.respond(error(503, "the outcome is not known: the core was lost"));
     }
 }

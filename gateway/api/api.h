@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
@@ -52,6 +54,8 @@ private:
     enum class Kind : std::uint8_t { kSend, kReceive, kAck };
     // A request the core has not answered, or a long poll that waits for messages.
     struct Pending {
+        Pending(Kind of, io::HttpResponder to, std::string name)
+            : kind(of), responder(std::move(to)), queue(std::move(name)) {}
         Kind kind{};
         io::HttpResponder responder;
         std::string queue;
@@ -61,7 +65,17 @@ private:
         MonoMs retry_at = 0;    // a leased or delayed message is due then
         bool waiting = false;   // not in the core: waits for a message or a time
         bool woken = false;     // something came while the question was in the core
-        std::vector<std::string> receipts;
+        std::size_t asked = 0;  // receive: sets asked in this round
+        bool due = false;       // receive: some set has a leased or delayed message
+        std::size_t asks = 0;   // ack: sets that have not answered
+        std::size_t done = 0;
+        std::vector<std::string> failed;
+    };
+    // A question in the core. A queue has a partition in every set.
+    struct Ask {
+        std::uint64_t pending = 0;
+        GroupId set;
+        std::vector<std::string> receipts;  // ack: as they were spelled
     };
 
     Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more);
@@ -79,13 +93,14 @@ private:
     void metrics(io::HttpResponder responder);
 
     bool accepts(const std::string& queue, io::HttpResponder& responder);
-    [[nodiscard]] bool has_room(const Pending& pending) const;
+    [[nodiscard]] bool may_ask(GroupId set) const;
     std::uint64_t add(Pending pending);
     template <typename Command>
-    void submit(std::uint64_t id, const Command& command, const std::string& queue);
+    void submit(Ask ask, const Command& command);
     void submit_receive(std::uint64_t id);
-    void answer_receive(std::uint64_t id, ResultCode code, std::string_view detail);
-    void answer_ack(Pending& pending, ResultCode code, std::string_view detail);
+    void ask_next(std::uint64_t id);
+    void answer_receive(const Ask& ask, ResultCode code, std::string_view detail);
+    void answer_ack(const Ask& ask, ResultCode code, std::string_view detail);
     void wake(const std::vector<std::string>& queues);
     void on_poll_timer();
     void arm_poll_timer();
@@ -99,7 +114,9 @@ private:
     io::TurnHook hook_;
     std::unique_ptr<io::HttpServer> server_;
     absl::flat_hash_map<std::uint64_t, Pending> pending_;  // bounded by the server's connections
+    absl::flat_hash_map<std::uint64_t, Ask> asks_;
     std::uint64_t next_id_ = 1;
+    std::uint64_t next_ask_ = 1;
     std::string scratch_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -72,13 +72,15 @@ std::optional<std::string> payload_of(const Json& json) {
     return std::nullopt;
 }
 
-Json to_json(const QueueMessage& message) {
+Json to_json(const QueueMessage& message, GroupId set) {
     const std::string_view payload = causeway::parse_body(message.body).payload;
     // valid_utf8 refuses U+0000, which JSON can carry; base64 serves as well.
     const bool text = valid_utf8(payload);
     Json json = {
         {"id", message.n},
-        {"receipt", std::to_string(message.n) + "." + std::to_string(message.lease)},
+        {"set", set.value()},
+        {"receipt", std::to_string(set.value()) + "." + std::to_string(message.n) + "." +
+                        std::to_string(message.lease)},
         {"payload", text ? std::string(payload)
                          : absl::Base64Escape(absl::string_view(payload.data(), payload.size()))},
         {"encoding", text ? "utf8" : "base64"},

@@ -35,6 +35,6 @@ std::optional<std::uint64_t> number(const Json& json, const char* key, std::uint
 std::optional<std::string> payload_of(const Json& json);
 
 // A received message; the payload as UTF-8 when it is, else base64, told by "encoding".
-Json to_json(const QueueMessage& message);
+Json to_json(const QueueMessage& message, GroupId set);
 
 }  // namespace causeway::api

@@ -234,18 +234,6 @@ TEST_F(RaftGroup, ASecondLeaderInATermIsNotFollowed) {
     EXPECT_EQ(follower().soft_state().leader, NodeId(1));
 }
 
-// A tick and a higher term in one turn, as after a process was stopped for a while.
-TEST_F(RaftGroup, ADeposedLeaderHasNothingLeftToReplicate) {
-    leader().tick();
-    leader().step(
-        {.from = NodeId(2), .to = NodeId(1), .term = Term(2), .body = Heartbeat{}});
-    ASSERT_FALSE(leader().leads());
-    Ready ready;
-    for (int i = 0; i < 3; ++i) {
-        leader().ready(ready);
-    }
-    EXPECT_FALSE(leader().has_ready());
-}
 
 TEST_F(RaftGroup, AHeldNodeVotesButDoesNotStand) {
     follower().hold_elections(true);
