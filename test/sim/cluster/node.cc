@@ -160,6 +160,7 @@ void SimNode::start() {
     for (const auto& [set, kv] : kvs_) {
         options.sets.push_back(set);
     }
+    options.nodes = settings_.nodes;
     options.slots = SlotMap::even(GroupId(1), settings_.sets);
     process_->core = std::make_unique<node::Core>(options, *this, router_, *this);
     process_->core->view().limits.inbox_messages_max = 100'000;

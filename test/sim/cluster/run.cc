@@ -269,8 +269,7 @@ void ClusterRun::fault() {
             world_.after(world_.delay(100 * kMs, 4 * kSecond), [&node] { node.slow_disk(0); });
             return;
         case 10:
-            // Below what a set remembers of who published (30 s): see rule 8.
-            node.jump_wall(static_cast<std::int64_t>(random.below(20'000)) - 10'000);
+            node.jump_wall(static_cast<std::int64_t>(random.below(240'000)) - 120'000);
             return;
         default:
             // The power of the whole place, or two nodes in quick succession.
