@@ -11,8 +11,9 @@ constexpr MonoMs kWatchMs = 1'000;
 }  // namespace
 
 Core::Core(const CoreOptions& options, Clock& clock, Router& router, Ports& ports)
-    : options_(options), view_{clock, router,        ports, options.self, false, {},
-                               {},    options.slots, {}} {
+    : options_(options),
+      view_{clock, router,        ports, options.self, false, options.nodes <= 1, {},
+            {},    options.slots, {}} {
     for (const GroupId set : options_.sets) {
         view_.leaders[set] = LeaderIs{set, NodeId{}, Term{}};
     }
