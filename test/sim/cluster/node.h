@@ -95,6 +95,14 @@ public:
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
     void apply(GroupId group, replica::Work work) override;
     void list_streams(GroupId group) override;
+    // No state is carried: maintain() compacts no further than the slowest node has flushed.
+    void open_snapshot(GroupId) override {}
+    void close_snapshot(GroupId) override {}
+    void read_snapshot(GroupId, NodeId, replica::TransferId,
+                       const state::SnapshotPosition&) override {}
+    void take_snapshot(GroupId, bool) override {}
+    void add_snapshot(GroupId, replica::TransferId, std::uint64_t, const SharedBytes&) override {}
+    void install_snapshot(GroupId, const raft::SnapshotMeta&) override {}
     void send(NodeId to, const wire::Frame& frame) override;
     void tell_loop(wire::LoopId loop, node::ToLoop message) override;
     void tell_loops(const node::ToLoop& message) override;
