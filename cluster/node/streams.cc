@@ -186,7 +186,7 @@ void Streams::encode_unsent(Stream& stream, std::string& frames) {
 // --- reaching a leader --------------------------------------------------------------------------
 
 void Streams::take(std::vector<ToLoop>& messages, MonoMs now) {
-    now_ = now;
+    give_up_silent(now);
     for (const ToLoop& message : messages) {
         std::visit([this](const auto& what) { take(what); }, message);
     }
@@ -390,9 +390,12 @@ void Streams::lose(Stream& stream) {
 }
 
 void Streams::give_up_silent(MonoMs now) {
+    // A loop that stood still itself knows nothing of the time between: what is in its sockets and
+    // mailboxes is old, and its devices may be elsewhere by now.
+    const bool stalled = now - now_ >= options_.give_up_ms;
     now_ = now;
     for (auto& [set, stream] : streams_) {
-        if (stream.id != 0 && now - stream.heard_at >= options_.give_up_ms) {
+        if (stream.id != 0 && (stalled || now - stream.heard_at >= options_.give_up_ms)) {
             lose(stream);
         }
     }
