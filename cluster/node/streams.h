@@ -90,8 +90,8 @@ public:
 
     // Effect: takes what came from the node, calls the events, then on_room() if a window opened.
     void take(std::vector<ToLoop>& messages, MonoMs now);
-    // Effect: gives up every set that said nothing for give_up_ms. Before anything is sent after
-    // this loop may have stood still: its devices may be elsewhere by now.
+    // Effect: gives up every set that said nothing for give_up_ms, and all of them when this was
+    // not called for so long. Before anything is sent or taken.
     void give_up_silent(MonoMs now);
     // Effect: retries and time limits. Every 20 ms or so.
     void on_tick(MonoMs now);
