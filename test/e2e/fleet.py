@@ -88,7 +88,8 @@ class Device:
         self.version, self.silence_s = version, silence_s
         self.running, self.began = True, False
         self.connects = self.resumed = self.address = 0
-        self.refusals, self.endings = [], []  # CONNACK codes; why connections ended
+        self.refusals, self.endings = [], []  # CONNACK codes; [when, where, why] connections ended
+        self.begins = []  # [when, where] it was let in
         self.problem = None
         self.socket, self.ready = None, threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True, name=name)
@@ -148,6 +149,7 @@ class Device:
             self.refusals.append(body[1])
             raise OSError(f"CONNACK 0x{body[1]:02x}")
         self.connects += 1
+        self.begins.append((round(time.monotonic(), 3), self.addresses[self.address]))
         self.resumed += body[0] & 1
         if self.began and not body[0] & 1:
             self.history.write("lost", self.name)

@@ -1,0 +1,157 @@
+// What the core asks of the outside and hears from it: gateway loops, links, applied sides. Each
+// function runs on the thread that runtime.h names for it.
+#include "cluster/node/runtime.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/wire/codec.h"
+
+namespace causeway::node {
+
+// --- Ports -------------------------------------------------------------------------------------
+
+void Node::Runtime::apply(GroupId group, replica::Work work) {
+    apply_thread_.push(group, std::move(work));
+}
+
+void Node::Runtime::list_streams(GroupId group) {
+    apply_thread_.ask(group, [this, group](replica::SetState& state) {
+        loop_.post([this, group, streams = state.machine().live_streams()] {
+            core_->on_streams(group, streams);
+        });
+    });
+}
+
+void Node::Runtime::send(NodeId to, const wire::Frame& frame) {
+    if (to == options_.self) {
+        from_loops_->push(FromLoop{to, frame});
+        return;
+    }
+    if (links_) {
+        scratch_.clear();
+        wire::append(frame, scratch_);
+        links_->send(to, scratch_);
+    }
+}
+
+void Node::Runtime::tell_loop(wire::LoopId loop, ToLoop message) {
+    GatewayLink* link = loop < kLoopsMax ? loops_[loop].load(std::memory_order_acquire) : nullptr;
+    if (link != nullptr) {
+        link->deliver(std::move(message));
+    }
+}
+
+void Node::Runtime::tell_loops(const ToLoop& message) {
+    for (std::uint32_t loop = 0; loop < loops_made_.load(std::memory_order_acquire); ++loop) {
+        tell_loop(loop, message);
+    }
+}
+
+void Node::Runtime::queues_ready(std::vector<std::string> queues) {
+    std::sort(queues.begin(), queues.end());
+    queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
+    const std::lock_guard lock(watchers_mutex_);
+    if (queue_watcher_) {
+        queue_watcher_(std::move(queues));
+    }
+}
+
+void Node::Runtime::sinks_ready(GroupId set, std::vector<std::string> sinks) {
+    std::sort(sinks.begin(), sinks.end());
+    sinks.erase(std::unique(sinks.begin(), sinks.end()), sinks.end());
+    const std::lock_guard lock(watchers_mutex_);
+    if (const auto watcher = sink_watchers_.find(set); watcher != sink_watchers_.end()) {
+        watcher->second(sinks);
+    }
+}
+
+void Node::Runtime::role_changed(GroupId, bool) { loop_.again(); }
+
+// --- SetSink, apply thread ----------------------------------------------------------------------
+
+void Node::Runtime::on_applied(replica::Applied& applied) { applied_->push(std::move(applied)); }
+
+template <typename Message>
+void Node::Runtime::answer(const replica::Route& to, const Message& message) {
+    if (to.address.node == options_.self) {
+        tell_loop(to.address.loop, message);
+        return;
+    }
+    Outgoing outgoing{to.address.node, {}};
+    wire::append(message, outgoing.frames);
+    outgoing_->push(std::move(outgoing));
+}
+
+void Node::Runtime::on_opened(GroupId group, const replica::Route& to, StreamId stream,
+                              Index index) {
+    answer(to, wire::StreamOpened{group, to.address.loop, to.attachment, stream, index});
+}
+
+void Node::Runtime::on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) {
+    answer(to, wire::Welcome{group, to.address.loop, to.attachment, applied_seq});
+}
+
+void Node::Runtime::on_refused(GroupId group, const replica::Route& to,
+                               replica::AttachRefusal why) {
+    using Reason = wire::StreamRefused::Reason;
+    answer(to, wire::StreamRefused{
+                   group, to.address.loop, to.attachment,
+                   why == replica::AttachRefusal::kGap ? Reason::kGap : Reason::kDead, NodeId{}});
+}
+
+void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
+                            std::shared_ptr<const StreamOutputs> outputs) {
+    const wire::LoopId loop = to.address.loop;
+    if (to.address.node != options_.self) {
+        static const StreamOutputs kNone;
+        Outgoing outgoing{to.address.node, {}};
+        wire::append(wire::StreamNews{group, loop, to.attachment, upto, {}, 0},
+                     outputs ? *outputs : kNone, outgoing.frames);
+        outgoing_->push(std::move(outgoing));
+        return;
+    }
+    GatewayLink* link = loop < kLoopsMax ? loops_[loop].load(std::memory_order_acquire) : nullptr;
+    if (link != nullptr) {
+        link->deliver_news(LocalNews{group, to.attachment, upto, std::move(outputs)}, stopping_);
+    }
+}
+
+// --- links -------------------------------------------------------------------------------------
+
+void Node::Runtime::on_connected(const link::Remote& peer) { core_->on_connected(peer.id); }
+
+void Node::Runtime::on_disconnected(NodeId peer) { core_->on_disconnected(peer); }
+
+void Node::Runtime::on_peer_up(const link::Remote& peer) {
+    peers_in_[peer.id] = true;
+    core_->on_peer_up(peer.id, peer.uuid, peer.boot);
+}
+
+void Node::Runtime::on_peer_down(NodeId peer) {
+    peers_in_[peer] = false;
+    core_->on_peer_down(peer);
+}
+
+void Node::Runtime::on_frame(NodeId from, std::uint8_t type, SharedBytes body) {
+    auto frame = wire::decode(type, body);
+    if (!frame) {
+        links_->reject(from, "a malformed frame");
+        return;
+    }
+    core_->on_frame(from, *frame);
+}
+
+void Node::Runtime::on_call(link::ConnectionId connection, const link::Remote&, wire::Call call) {
+    links_->reply(connection, wire::Reply{call.id, false, "no such method: " + call.method});
+}
+
+void Node::Runtime::on_reply(NodeId, wire::Reply) {}
+
+void Node::Runtime::on_refused(std::string_view line) {
+    if (options_.note) {
+        options_.note(std::string(line));
+    }
+}
+
+}  // namespace causeway::node
