@@ -107,6 +107,10 @@ public:
     bool hand_over();
     // Nothing of the leader's waits to be committed or applied.
     [[nodiscard]] bool idle() const;
+    // The state comes over as a whole, or is being put in place.
+    [[nodiscard]] bool receives_snapshot() const {
+        return receiver_.busy() || replica_.installing();
+    }
 
     // ReplicaPorts.
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;

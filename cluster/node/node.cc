@@ -206,6 +206,7 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
             set.applied_index = raft.applied.value();
             set.compacted_index = raft.compacted.value();
             set.last_index = raft.last.value();
+            set.receives_snapshot = group->receives_snapshot();
             status.serving = status.serving && set.leader.value() != 0;
             status.sets.push_back(set);
             const GroupCounters& counters = group->counters();

@@ -82,6 +82,7 @@ struct SetStatus {
     std::uint64_t applied_index = 0;
     std::uint64_t compacted_index = 0;
     std::uint64_t last_index = 0;
+    bool receives_snapshot = false;  // it is so far behind that the whole state comes over
 };
 
 struct PeerLink {

@@ -20,7 +20,10 @@ Json sets_of(const node::NodeStatus& status) {
         sets.push_back(Json{{"set", set.set.value()},
                             {"leader", set.leader.value()},
                             {"term", set.term},
-                            {"applied_index", set.applied_index}});
+                            {"commit_index", set.commit_index},
+                            {"applied_index", set.applied_index},
+                            {"last_index", set.last_index},
+                            {"receives_snapshot", set.receives_snapshot}});
     }
     return sets;
 }
