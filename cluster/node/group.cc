@@ -59,6 +59,9 @@ void Group::on_role(GroupId group, bool serving) {
     view_.ports.apply(group, replica::Serve{serving});
     view_.ports.role_changed(group, serving);
     if (serving) {
+        replica::SnapshotReceiver::Actions actions;
+        receiver_.abandon(actions);  // of a leader before
+        perform(actions);
         // Numbers no other leader uses: what it proposed may still come to be applied here.
         next_seq_ = (replica_.term().value() << 32U) + 1;
         propose_layout();

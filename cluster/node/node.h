@@ -60,7 +60,7 @@ struct NodeOptions {
     // The log is compacted below what the store has flushed; a flush is due after so much of
     // either.
     std::uint64_t flush_bytes = 256U << 20;
-    std::uint32_t flush_interval_s = 60;
+    std::uint32_t flush_interval_s = 20;
     // Entries kept behind that for replicas that come back, where there are others.
     std::uint64_t kept_entries = 20'000;
     // What the log's files are kept on; null: the real disk. For crash tests.

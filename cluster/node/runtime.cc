@@ -384,10 +384,10 @@ void Node::Runtime::stop() {
     }
     stopping_ = true;
     if (thread_.joinable()) {
-        // Everything submitted so far is applied, or 3 s have gone; then others lead, or 1 s.
-        constexpr auto kDrainMax = std::chrono::seconds(3);
+        // Others lead within 1 s, and gateways go on there. What still leads applies what it was
+        // given, or 3 s have gone.
         constexpr auto kHandOverMax = std::chrono::seconds(1);
-        wait_for_groups(kDrainMax, [](Group& group) { return group.idle(); });
+        constexpr auto kDrainMax = std::chrono::seconds(3);
         std::map<GroupId, bool> handed;
         wait_for_groups(kHandOverMax, [&handed](Group& group) {
             const auto [asked, first] = handed.try_emplace(group.id(), false);
@@ -396,6 +396,7 @@ void Node::Runtime::stop() {
             }
             return !asked->second || !group.replica().raft().leads();
         });
+        wait_for_groups(kDrainMax, [](Group& group) { return group.idle(); });
         loop_.stop();
         thread_.join();
     }

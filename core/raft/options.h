@@ -27,7 +27,7 @@ struct Options {
     std::size_t entry_bytes_max = 1U << 20;
     std::size_t message_bytes_max = 1U << 20;
     std::size_t unapplied_bytes_max = 16U << 20;
-    std::size_t committed_bytes_max = 4U << 20;
+    std::size_t committed_bytes_max = 1U << 20;
     std::size_t cache_bytes_max = 8U << 20;
     WindowLimits window{};  // Of what is sent and not answered, per follower.
 };

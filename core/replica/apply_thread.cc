@@ -1,8 +1,14 @@
 #include "core/replica/apply_thread.h"
 
+#include <chrono>
 #include <utility>
 
 namespace causeway::replica {
+namespace {
+
+constexpr auto kFinishAfter = std::chrono::milliseconds(20);
+
+}  // namespace
 
 ApplyThread::~ApplyThread() { stop(); }
 
@@ -51,13 +57,23 @@ void ApplyThread::run() {
             }
             items.swap(queue_);
         }
+        auto finished = std::chrono::steady_clock::now();
         for (Item& item : items) {
             take(item);
+            // A replay, or a long backlog, does not keep what it has done to itself.
+            if (const auto now = std::chrono::steady_clock::now(); now - finished >= kFinishAfter) {
+                finished = now;
+                finish();
+            }
         }
         items.clear();
-        for (auto& [group, state] : states_) {
-            state->finish();
-        }
+        finish();
+    }
+}
+
+void ApplyThread::finish() {
+    for (auto& [group, state] : states_) {
+        state->finish();
     }
 }
 

@@ -49,6 +49,7 @@ private:
     void push(Item item);
     void run();
     void take(Item& item);
+    void finish();
 
     absl::flat_hash_map<GroupId, std::unique_ptr<SetState>> states_;
     std::mutex mutex_;  // Guards queue_ and stopping_.

@@ -11,6 +11,9 @@
 namespace causeway::replica {
 namespace {
 
+// Entries, far less than a moment's work: who has more to apply does not stand for election.
+constexpr std::uint64_t kStandBehindMax = 128;
+
 // Planted bugs only: whether a message leaves before the disk is done.
 bool leaves_early(const raft::Message& message, NodeId self) {
     return message.to != self && ((CAUSEWAY_BUG(kAcknowledgeBeforeFsync) &&
@@ -30,7 +33,11 @@ Replica::Replica(const ReplicaOptions& options, const raft::Start& start,
       applied_(start.applied) {}
 
 void Replica::campaign() { raft_.campaign(); }
-void Replica::tick() { raft_.tick(); }
+void Replica::tick() {
+    const bool behind = raft_.log().commit().value() > applied_.value() + kStandBehindMax;
+    raft_.hold_elections(held_back_ || behind);
+    raft_.tick();
+}
 void Replica::step(raft::Message message) { raft_.step(std::move(message)); }
 
 std::string& Replica::open_entry(SetMs now) {

@@ -94,7 +94,9 @@ public:
     [[nodiscard]] NodeId leader() const { return raft_.soft_state().leader; }
     [[nodiscard]] Term term() const { return raft_.term(); }
     void report_disconnected(NodeId peer) { raft_.report_disconnected(peer); }
-    void hold_elections(bool held) { raft_.hold_elections(held); }
+    // While held this replica votes and does not stand for election. Nor does it while it has much
+    // to apply, as after a restart: it would be elected and serve nobody until that is done.
+    void hold_elections(bool held) { held_back_ = held; }
     bool transfer_leadership(NodeId to) { return raft_.transfer_leadership(to); }
 
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
@@ -161,6 +163,7 @@ private:
     std::vector<std::pair<std::uint64_t, wal::Batch>> deferred_;
     bool serving_ = false;
     Term serving_term_;
+    bool held_back_ = false;
 };
 
 // The hard state as the write-ahead log keeps it.

@@ -15,7 +15,7 @@
 //   4. Sender and reader are destroyed.
 //
 // Follower. Chunks of any node go to the group's SnapshotReceiver; its actions are done in order
-// where waiting is allowed; Raft::hold_elections(busy()) after each call.
+// where waiting is allowed; Replica::hold_elections(coming()) after each call.
 //   1. A raft InstallSnapshot message is given to step() only if holds(its meta), or if it is not
 //      above the commit index (raft answers it without installing); else it is dropped.
 //   2. raft's next Ready has `snapshot` (else: raft did not want it, abandon()). Everything

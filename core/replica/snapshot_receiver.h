@@ -26,6 +26,7 @@ namespace causeway::replica {
 struct SnapshotReceiverOptions {
     std::size_t chunks_bytes_max = 8U << 20;  // A single larger chunk is refused.
     unsigned give_up_ticks = 3000;            // Without a chunk: what was taken is abandoned.
+    unsigned quiet_ticks = 100;               // Without a chunk: its leader may be gone.
 };
 
 class SnapshotReceiver {
@@ -57,8 +58,10 @@ public:
 
     // Every chunk of this snapshot is added: the installer may finish it.
     [[nodiscard]] bool holds(const raft::SnapshotMeta& meta) const;
-    // There is an installer, complete or not: Raft::hold_elections().
+    // There is an installer, complete or not.
     [[nodiscard]] bool busy() const { return state_ == State::kTaking || state_ == State::kAll; }
+    // Chunks are coming: Replica::hold_elections(). What is here already is kept for longer.
+    [[nodiscard]] bool coming() const { return busy() && idle_ticks_ < options_.quiet_ticks; }
 
     // The driver finished the installer (and destroyed it).
     void installed();

@@ -58,7 +58,7 @@ struct StoreConfig {
     std::uint64_t write_buffer_bytes = 32U << 20;
     std::uint64_t disk_reserve_bytes = 256U << 20;
     std::uint64_t flush_bytes = 256U << 20;
-    std::uint32_t flush_interval_s = 60;
+    std::uint32_t flush_interval_s = 20;
 };
 
 // The same on every node, but for the files.
