@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace causeway::node {
+namespace {
+
+constexpr MonoMs kHandOverAgainMs = 1'000;
+
+}  // namespace
 
 Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
              const raft::LogReader& reader, NodeView& view, const state::Machine& machine)
@@ -21,12 +26,16 @@ LeaderIs Group::leader() const {
 }
 
 SetMs Group::now() {
-    return replica_.stamp(view_.clock.mono_ms(),
-                          view_.wall_trusted ? view_.clock.wall_ms() : 0);
+    return replica_.stamp(view_.clock.mono_ms(), view_.wall_trusted ? view_.clock.wall_ms() : 0);
 }
 
 void Group::tick(MonoMs now_ms) {
     replica_.tick();
+    if (replica_.log_stalls() && replica_.raft().leads() &&
+        now_ms - handed_over_at_ >= kHandOverAgainMs) {
+        handed_over_at_ = now_ms;
+        hand_over();
+    }
     retry_exchanges(now_ms);
     tick_snapshots(now_ms);
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {

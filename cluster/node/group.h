@@ -187,6 +187,7 @@ private:
     NodeId receiving_from_;
     std::optional<raft::SnapshotMeta> stepped_snapshot_;  // given to raft in this turn
     std::map<GroupId, Exchange> exchanges_;
+    MonoMs handed_over_at_ = 0;  // because the log stalls
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;

@@ -34,8 +34,11 @@ Replica::Replica(const ReplicaOptions& options, const raft::Start& start,
 
 void Replica::campaign() { raft_.campaign(); }
 void Replica::tick() {
+    const bool waits = appended_seq_ > durable_seq_ && durable_seq_ == ticked_seq_ && !installing_;
+    stalled_ticks_ = waits ? stalled_ticks_ + 1 : 0;
+    ticked_seq_ = durable_seq_;
     const bool behind = raft_.log().commit().value() > applied_.value() + kStandBehindMax;
-    raft_.hold_elections(held_back_ || behind);
+    raft_.hold_elections(held_back_ || behind || log_stalls());
     raft_.tick();
 }
 void Replica::step(raft::Message message) { raft_.step(std::move(message)); }

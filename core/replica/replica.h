@@ -48,6 +48,7 @@ struct ReplicaOptions {
     std::size_t entry_bytes_max = 256U << 10;
     // Appends under way before further commands wait for the next entry.
     std::uint32_t appends_max = 1;
+    unsigned stalled_ticks = 100;
 };
 
 class Replica {
@@ -95,16 +96,20 @@ public:
     [[nodiscard]] Term term() const { return raft_.term(); }
     void report_disconnected(NodeId peer) { raft_.report_disconnected(peer); }
     // While held this replica votes and does not stand for election. Nor does it while it has much
-    // to apply, as after a restart: it would be elected and serve nobody until that is done.
+    // to apply, as after a restart: it would be elected and serve nobody until that is done. Nor
+    // while its log stalls.
     void hold_elections(bool held) { held_back_ = held; }
+    // The log has finished nothing for a second, with appends under way. Who leads then had better
+    // hand over: its followers' logs may be well.
+    [[nodiscard]] bool log_stalls() const { return stalled_ticks_ >= options_.stalled_ticks; }
     bool transfer_leadership(NodeId to) { return raft_.transfer_leadership(to); }
 
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
     [[nodiscard]] Index applied() const { return applied_; }
     // Effect: the set time to stamp into an entry. A leader's first is the wall clock, or where the
     // set's time stood if that is later; `wall_ms` 0 (it cannot be trusted): where the set's time
-    // stood and what has passed since. Then it advances by the boot clock: a clock set by hand moves
-    // nothing.
+    // stood and what has passed since. Then it advances by the boot clock: a clock set by hand
+    // moves nothing.
     [[nodiscard]] SetMs stamp(MonoMs mono_ms, std::uint64_t wall_ms);
     // The set's time as apply saw it, and when on the boot clock.
     void observe_time(SetMs time, MonoMs mono_ms) {
@@ -164,6 +169,8 @@ private:
     bool serving_ = false;
     Term serving_term_;
     bool held_back_ = false;
+    std::uint64_t ticked_seq_ = 0;  // durable_seq_ at the last tick
+    unsigned stalled_ticks_ = 0;
 };
 
 // The hard state as the write-ahead log keeps it.
