@@ -259,7 +259,10 @@ Result<> Node::Runtime::open_set(GroupId set) {
 }
 
 void Node::Runtime::run() {
-    tick_ = std::make_unique<io::Timer>(loop_, [this] { core_->on_tick(); });
+    tick_ = std::make_unique<io::Timer>(loop_, [this] {
+        applied_->drain();
+        core_->on_tick();
+    });
     tick_->start(kTickMs, kTickMs);
     maintenance_ = std::make_unique<io::Timer>(loop_, [this] { on_maintenance(); });
     maintenance_->start(0, kMaintenanceMs);

@@ -70,7 +70,13 @@ void Node::Runtime::role_changed(GroupId, bool) { loop_.again(); }
 
 // --- SetSink, apply thread ----------------------------------------------------------------------
 
-void Node::Runtime::on_applied(replica::Applied& applied) { applied_->push(std::move(applied)); }
+void Node::Runtime::on_applied(replica::Applied& applied) {
+    if (applied.urgent) {
+        applied_->push(std::move(applied));
+    } else {
+        applied_->push_quietly(std::move(applied));
+    }
+}
 
 template <typename Message>
 void Node::Runtime::answer(const replica::Route& to, const Message& message) {

@@ -42,6 +42,12 @@ public:
             loop_.notify(this);
         }
     }
+    // The same for what can wait: it is handed over with the next item that cannot, or at the next
+    // drain().
+    void push_quietly(T item) {
+        const std::lock_guard lock(mutex_);
+        items_.push_back(std::move(item));
+    }
     // Effect: moves all of `batch` in and leaves it empty with its capacity or another's. Any
     // thread.
     void push_batch(std::vector<T>& batch) {
@@ -70,11 +76,16 @@ public:
         return items_.size();
     }
 
+    // Called by the loop when something was pushed; or by the owner, on the loop's thread, for what
+    // was pushed quietly.
     void drain() override {
         {
             const std::lock_guard lock(mutex_);
             items_.swap(draining_);
             signalled_ = false;
+        }
+        if (draining_.empty()) {
+            return;
         }
         receiver_(draining_);
         draining_.clear();

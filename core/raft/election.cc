@@ -22,10 +22,12 @@ bool Raft::leader_is_alive() const {
 }
 
 // A removed voter may be needed once more: if it alone knows that its removal is committed, and its
-// log is longer than those of the others, they cannot win without its vote («thesis §4.2.2»).
+// log is longer than those of the others, they cannot win without its vote («thesis §4.2.2»). So may
+// one that became a learner, which after a restart is all it knows of itself. Who is no voter and
+// wins leaves the lead as soon as its first entry is committed.
 bool Raft::may_stand() const {
     return !leads() && !held_ && !log_.installing() &&
-           (configuration().has_voter(id()) || was_voter_);
+           (configuration().has_voter(id()) || was_voter_ || configuration().has_learner(id()));
 }
 
 void Raft::arm_election_timer(unsigned ticks_min, unsigned ticks_max) {
@@ -128,7 +130,8 @@ void Raft::become_leader() {
 }
 
 void Raft::tick_waiting() {
-    if (++election_elapsed_ >= election_timeout_ && may_stand()) {
+    const unsigned patience = configuration().has_voter(id()) ? 1 : 2;
+    if (++election_elapsed_ >= election_timeout_ * patience && may_stand()) {
         stand(true, false);
     }
 }
@@ -145,6 +148,8 @@ bool Raft::hears_quorum(Leader& leader) const {
 }
 
 void Raft::tick_leader(Leader& leader) {
+    announce_due_ = std::exchange(unannounced_, false);
+    replicate_due_ = replicate_due_ || announce_due_;
     if (leader.transferee && ++leader.transfer_elapsed >= options_.election_ticks_min) {
         leader.transferee = NodeId(0);
     }

@@ -19,6 +19,9 @@ struct Options {
     unsigned heartbeat_ticks = 10;
     unsigned election_ticks_min = 40;  // A timeout is drawn from [min, max) each time it is armed.
     unsigned election_ticks_max = 80;
+    // A commit that no append carries is announced by an empty one: at once, or at the next tick.
+    // Followers only apply sooner by it, so at once is for tests.
+    bool announce_commit_at_tick = false;
     unsigned hurried_ticks_min = 5;  // The same after report_disconnected(leader).
     unsigned hurried_ticks_max = 20;
     // Bytes. A payload; the entries of one append (a single entry may exceed it); the entries

@@ -176,6 +176,7 @@ void Raft::ready(Ready& out) {
     if (auto* leader = std::get_if<Leader>(&role_)) {
         if (replicate_now) {
             replicate(*leader);
+            announce_due_ = false;
         }
         if (has_left(*leader)) {
             was_voter_ = false;  // Those that remain know of the change: it need not stand again.

@@ -236,6 +236,8 @@ private:
     bool was_voter_ = false;                // In the configuration before the one in force.
     std::optional<SnapshotMeta> snapshot_;  // To install, not handed out yet.
     bool replicate_due_ = false;
+    bool unannounced_ = false;   // a commit since the last tick
+    bool announce_due_ = false;  // one of before it
     std::vector<Message> messages_;
     std::vector<Message> messages_after_append_;
     std::vector<Entry> scratch_;

@@ -70,7 +70,9 @@ bool Raft::send_append(Peer& peer) {
         log_.read(progress.next(), std::min(options_.message_bytes_max, progress.window_left()),
                   progress.window_count() == 0, scratch_);
     }
-    if (scratch_.empty() && !progress.wants_empty(log_.commit())) {
+    const bool announces = announce_due_ || !options_.announce_commit_at_tick;
+    const Index to_announce = announces ? log_.commit() : Index{};
+    if (scratch_.empty() && !progress.wants_empty(to_announce)) {
         return false;
     }
     std::size_t bytes = 0;
@@ -115,6 +117,7 @@ void Raft::maybe_commit(Leader& leader) {
             return;
         }
         commit_to(index);  // May change who is counted: look again.
+        unannounced_ = true;
         replicate_due_ = true;
     }
 }

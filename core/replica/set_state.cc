@@ -29,6 +29,20 @@ void move_to_end(std::vector<T>& from, std::vector<T>& to) {
     from.clear();
 }
 
+template <typename Take>
+void for_each_publish(std::string_view frames, Take take) {
+    ByteReader in(frames);
+    std::string_view command;
+    while (next_frame(in, command)) {
+        ByteReader fields(command);
+        CommandHeader header;
+        Publish publish;
+        if (decode_header(fields, header) && decode(fields, publish)) {
+            take(publish);
+        }
+    }
+}
+
 }  // namespace
 
 SetState::SetState(GroupId group, std::unique_ptr<state::Machine> machine, SetSink& sink,
@@ -83,7 +97,7 @@ void SetState::publish(Index index, std::size_t entry_bytes) {
 void SetState::keep(Index index, std::size_t bytes,
                     const std::shared_ptr<const StreamOutputs>& outputs) {
     if (limits_.bytes_max == 0) {
-        trimmed_[outputs->stream] = index;
+        forget(*outputs, index);
         return;
     }
     ring_.push_back(Kept{index, machine_->time(), bytes, outputs});
@@ -91,43 +105,38 @@ void SetState::keep(Index index, std::size_t bytes,
     trim();
 }
 
+// Who attaches to a stream that ended is refused without looking here.
+void SetState::forget(const StreamOutputs& outputs, Index index) {
+    if (outputs.dead) {
+        trimmed_.erase(outputs.stream);
+    } else {
+        trimmed_[outputs.stream] = index;
+    }
+}
+
 void SetState::trim() {
     const SetMs now = machine_->time();
     while (!ring_.empty() &&
            (ring_bytes_ > limits_.bytes_max || ring_.front().time + limits_.age_ms_max < now)) {
         const Kept& oldest = ring_.front();
-        trimmed_[oldest.outputs->stream] = oldest.index;
+        forget(*oldest.outputs, oldest.index);
         ring_bytes_ -= oldest.bytes;
         ring_.pop_front();
     }
 }
 
 void SetState::perform(ApplyUnlogged& work) {
-    ByteReader in(work.frames.view());
-    std::string_view command;
-    while (next_frame(in, command)) {
-        ByteReader fields(command);
-        CommandHeader header;
-        Publish publish;
-        if (decode_header(fields, header) && decode(fields, publish)) {
-            machine_->publish_unlogged(publish, work.frames, outputs_);
-        }
-    }
+    for_each_publish(work.frames.view(), [&](const Publish& publish) {
+        machine_->publish_unlogged(publish, work.frames, outputs_);
+    });
     outputs_.stream(work.stream).unlogged_bytes_done += work.frames.size();
     hand_out_unlogged();
 }
 
 void SetState::perform(UnloggedFromPeer& work) {
-    ByteReader in(work.frames.view());
-    std::string_view command;
-    while (next_frame(in, command)) {
-        ByteReader fields(command);
-        CommandHeader header;
-        Publish publish;
-        if (decode_header(fields, header) && decode(fields, publish)) {
-            machine_->publish_unlogged_from_peer(publish, work.frames, outputs_);
-        }
-    }
+    for_each_publish(work.frames.view(), [&](const Publish& publish) {
+        machine_->publish_unlogged_from_peer(publish, work.frames, outputs_);
+    });
     hand_out_unlogged();
 }
 
@@ -234,6 +243,10 @@ void SetState::finish() {
     news_.next_timer = machine_->next_timer();
     news_.has_work = machine_->has_work();
     news_.limits = machine_->limits();
+    news_.urgent = serving_ && (news_.has_work || !news_.leader.empty() ||
+                                !news_.self_items.empty() || !news_.ready_queues.empty() ||
+                                !news_.ready_sinks.empty() || !news_.ready_peers.empty() ||
+                                !news_.unlogged_peers.empty() || !news_.peer_reads.empty());
     sink_.on_applied(news_);
     news_ = Applied{};
 }

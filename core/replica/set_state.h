@@ -49,6 +49,8 @@ struct PeerRead {
 // What apply tells the loop that drives the replica.
 struct Applied {
     GroupId group;
+    // Somebody waits for it: else it is only told how far apply has come.
+    bool urgent = false;
     Index index;
     SetMs time = 0;
     SetMs next_timer = 0;  // 0: none
@@ -164,6 +166,7 @@ private:
     void publish(Index index, std::size_t entry_bytes);
     void keep(Index index, std::size_t bytes, const std::shared_ptr<const StreamOutputs>& outputs);
     void trim();
+    void forget(const StreamOutputs& outputs, Index index);
 
     GroupId group_;
     std::unique_ptr<state::Machine> machine_;

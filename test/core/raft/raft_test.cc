@@ -158,6 +158,40 @@ TEST_F(RaftGroup, AppendsAreBoundedByTheWindow) {
     EXPECT_EQ(network.raft(NodeId(3)).log().applied(), Index(10));
 }
 
+TEST_F(RaftGroup, ACommitGoesWithTheNextAppendOrTheNextTick) {
+    Options options = base_options();
+    options.heartbeat_ticks = 9;
+    options.announce_commit_at_tick = true;
+    Network network(options);
+    network.apply_at_once = true;
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        network.add_node(NodeId(id), voters(3));
+    }
+    Raft& leader = network.raft(NodeId(1));
+    const auto followers_know = [&](std::uint64_t index) {
+        return network.raft(NodeId(2)).log().commit() == Index(index) &&
+               network.raft(NodeId(3)).log().commit() == Index(index);
+    };
+    leader.campaign();
+    network.drain(NodeId(1));
+    ASSERT_TRUE(network.settle());
+    ASSERT_EQ(leader.log().commit(), Index(1));
+    EXPECT_TRUE(followers_know(0));
+    ASSERT_TRUE(leader.propose(bytes("a")).has_value());
+    network.drain(NodeId(1));
+    ASSERT_TRUE(network.settle());
+    ASSERT_EQ(leader.log().commit(), Index(2));
+    EXPECT_TRUE(followers_know(1)) << "what the append carried";
+    leader.tick();
+    network.drain(NodeId(1));
+    EXPECT_EQ(network.in_flight().size(), 2U) << "one message for each follower";
+    ASSERT_TRUE(network.settle());
+    EXPECT_TRUE(followers_know(2));
+    leader.tick();
+    network.drain(NodeId(1));
+    EXPECT_TRUE(network.in_flight().empty()) << "nothing is new";
+}
+
 TEST_F(RaftGroup, AFollowerThatCannotApplyTakesNoMore) {
     network_.apply_at_once = false;
     Index last = follower().log().last();

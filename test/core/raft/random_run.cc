@@ -26,6 +26,7 @@ Options small_limits(Random& random, std::uint64_t seed) {
     options.unapplied_bytes_max = 500 + random.below(2000);
     options.committed_bytes_max = 40 + random.below(200);
     options.cache_bytes_max = random.below(200);
+    options.announce_commit_at_tick = seed % 4 < 2;
     return options;
 }
 
