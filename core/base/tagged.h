@@ -19,7 +19,7 @@ public:
     [[nodiscard]] constexpr Rep value() const { return value_; }
     [[nodiscard]] constexpr Tagged next() const { return Tagged(static_cast<Rep>(value_ + 1)); }
     [[nodiscard]] constexpr explicit operator bool() const { return value_ != 0; }
-    constexpr auto operator<=>(const Tagged&) const = default;
+    constexpr auto operator<=>(const Tagged&) const = default;  // NOLINT(modernize-use-nullptr)
 
     template <typename H>
     friend H AbslHashValue(H h, const Tagged& id) {

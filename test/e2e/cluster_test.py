@@ -9,7 +9,6 @@ import collections
 import contextlib
 import json
 import pathlib
-import signal
 import socket
 import ssl
 import struct
@@ -18,90 +17,18 @@ import sys
 import tempfile
 import time
 
-from client import V3, V5, Client, properties
-from fleet import History, Publisher, QueuePlan, Subscriber, names_in_each_set, set_of
+from client import V3, V5, Client
+from fleet import names_in_each_set, set_of
 from hub import wait_until
-from local_cluster import LocalCluster
-from raw_client import (CONNACK, DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, SUBSCRIBE, packet,
-                        text)
+from local_cluster import LocalCluster, chosen_tests, run_tests
+from raw_client import CONNACK, DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, packet
+from wire import Wire, come_in
 
 SETS = 4
-PLANS = {name: QueuePlan(name, SETS) for name in ("roll", "halt")}
-RULES = [*(rule for plan in PLANS.values() for rule in plan.rules),
-         {"id": "any", "sql": "SELECT VALUE payload FROM 'any/#'", "actions": [{"queue": {"name": "anywhere"}}]}]
+RULES = [{"id": "any", "sql": "SELECT VALUE payload FROM 'any/#'", "actions": [{"queue": {"name": "anywhere"}}]}]
+OVERRIDES = {"limits": {"inbox_messages_max": 1_000_000}, "wal": {"segment_bytes": 8 << 20, "bytes_max": 64 << 20},
+             "store": {"disk_reserve_bytes": 1 << 20}}
 cluster = None
-
-
-class Wire:
-    """A bare 5.0 connection: it answers nothing by itself."""
-
-    def __init__(self, node, client_id, clean=False, expiry=3600, will=None, limit_s=15):
-        self.socket = socket.create_connection(node.address, timeout=limit_s)
-        self.buffer = b""
-        connect_properties = b"\x05\x11" + struct.pack(">I", expiry)
-        flags = (2 if clean else 0) | (0x0C if will else 0)
-        tail = b"\0" + text(will[0]) + text(will[1]) if will else b""
-        self.began = time.monotonic()
-        self.socket.sendall(packet(0x10, text("MQTT") + bytes([5, flags, 0, 60]) + connect_properties +
-                                   text(client_id) + tail))
-
-    def accepted(self):
-        kind, body = self.read()
-        assert kind == CONNACK and body[1] == 0, (kind, body.hex())
-        self.present = body[0] & 1
-        return self
-
-    def read(self, limit_s=15):
-        """The next packet, (0, b"") at the end of the stream, None when none comes in time."""
-        self.socket.settimeout(limit_s)
-        while True:
-            if len(self.buffer) >= 2:
-                size, at = self.buffer[1], 2
-                if size > 127 and len(self.buffer) > 2:
-                    size, at = size - 128 + self.buffer[2] * 128, 3
-                if len(self.buffer) >= at + size:
-                    self.first, body = self.buffer[0], self.buffer[at:at + size]
-                    self.buffer = self.buffer[at + size:]
-                    return self.first >> 4, body
-            try:
-                received = self.socket.recv(65536)
-            except TimeoutError:
-                return None
-            except OSError:
-                received = b""
-            if not received:
-                return 0, b""
-            self.buffer += received
-
-    def expect(self, kind, start=b""):
-        got = self.read()
-        assert got and got[0] == kind and got[1].startswith(start), (kind, start.hex(), got)
-        return got[1]
-
-    def message(self):
-        """(payload, packet id, qos, dup) of the PUBLISH that is next."""
-        body = self.expect(PUBLISH)
-        size, qos = struct.unpack(">H", body[:2])[0], self.first >> 1 & 3
-        at = 2 + size + (2 if qos else 0)
-        packet_id = struct.unpack(">H", body[2 + size:4 + size])[0] if qos else 0
-        return body[at + 1 + body[at]:].decode(), packet_id, qos, self.first >> 3 & 1
-
-    def send(self, kind, packet_id, flags=0):
-        self.socket.sendall(packet(kind << 4 | flags, struct.pack(">H", packet_id)))
-        return self
-
-    def publish(self, topic, payload, packet_id, qos=1, dup=False):
-        self.socket.sendall(packet(PUBLISH << 4 | qos << 1 | (8 if dup else 0),
-                                   text(topic) + struct.pack(">H", packet_id) + b"\0" + payload.encode()))
-        return self
-
-    def subscribe(self, topic_filter, qos):
-        self.socket.sendall(packet(SUBSCRIBE << 4 | 2, b"\0\1\0" + text(topic_filter) + bytes([qos])))
-        assert self.expect(SUBACK)[-1] == qos
-        return self
-
-    def close(self):
-        self.socket.close()
 
 
 def node(number):
@@ -308,163 +235,6 @@ def test_leader_killed():
         wire.close()
 
 
-def load(name, rate=60):
-    """Publishers of both QoS over all sets, one persistent subscriber; each begins at another node."""
-    history = History()
-    plan = PLANS[name]
-    subscriber = Subscriber(f"{name}-sub", cluster.addresses(3), history, plan.filter).start()
-    wait_until("SUBACK", lambda: subscriber.subscribed)
-    publishers = [Publisher(plan.publisher_name(), cluster.addresses(i), history, plan.topics[qos], qos, i, rate,
-                            window=20, version=version).start()
-                  for i, (qos, version) in enumerate([(1, 4), (1, 5), (2, 5), (2, 4)], 1)]
-    return name, publishers, subscriber
-
-
-def wait_progress(publishers, count=40):
-    before = [len(p.acked) for p in publishers]
-    wait_until("each publisher is acknowledged", lambda: all(
-        p.problem or len(p.acked) >= b + count for p, b in zip(publishers, before)), 30)
-
-
-CLOSED = ("closed", "[Errno", "DISCONNECT 0x8b", "DISCONNECT 0x9c", "CONNACK 0x88")
-STOPPED = (*CLOSED, "silent", "timed out", "no CONNACK")
-
-
-def finish_load(name, publishers, subscriber, endings=CLOSED):
-    """All that was acknowledged is at the subscriber and in the queue; QoS 2 once; nothing refused."""
-    for publisher in publishers:
-        publisher.finish()
-    acked = {number for p in publishers for number in p.acked}
-    wait_until("all is delivered", lambda: subscriber.problem or acked <= set(subscriber.delivered), 60)
-    subscriber.finish()
-    queued = collections.Counter(int(payload) for queue in PLANS[name].owed
-                                 for payload in cluster.drain_queue(queue))
-    sent = {p.base + i for p in publishers for i in range(p.sent)}
-    for p in publishers:
-        assert not p.refused, (p.name, p.refused[:3])
-        for _, where, ending in p.endings:
-            assert ending.startswith(endings), (p.name, where, ending)
-        if p.qos == 2:
-            for number in p.acked:
-                assert subscriber.delivered[number] == 1, ("delivered twice", p.name, number)
-                assert queued[number] <= 1, ("queued twice", p.name, number)
-    assert set(subscriber.delivered) <= sent and set(queued) <= sent, "something nobody sent"
-    missing = acked - set(queued)
-    assert not missing, (f"{len(missing)} of {len(acked)} acknowledged messages are not in the queue, e.g.",
-                         sorted(missing)[:5])
-    return len(acked)
-
-
-def test_rolling_restart_under_load():
-    name, publishers, subscriber = load("roll")
-    for one in cluster.nodes:
-        wait_progress(publishers)
-        begin = time.monotonic()
-        one.stop()
-        stopped = time.monotonic() - begin
-        wait_progress(publishers)
-        one.start(cluster.program)
-        cluster.wait_serving()
-        print(f"        node {one.number}: ended after {stopped:.1f} s")
-    wait_progress(publishers)
-    total = finish_load(name, publishers, subscriber)
-    print(f"        {total} acknowledged, {sum(p.connects for p in publishers)} connects")
-
-
-def test_gateway_killed():
-    """Wills arrive once, expiry-0 sessions end, the others resume elsewhere with their inbox."""
-    watcher = Client("gone-watcher").connect(node(1))
-    watcher.subscribe("gone/#", 2)
-    ends = Wire(node(2), "gone-ends", expiry=0, will=("gone/will", "ends")).accepted().subscribe("gone/in", 1)
-    stays = Wire(node(2), "gone-stays", expiry=3600, will=("gone/will", "stays")).accepted().subscribe("gone/in", 1)
-    watcher.publish("gone/in", "one", 1)
-    assert stays.message()[0] == "one" and ends.message()[0] == "one"
-    with down(2):
-        killed = time.monotonic()
-        wait_until("both wills", lambda: {"ends", "stays"} <= set(watcher.payloads()), 20)
-        print(f"        wills {time.monotonic() - killed:.1f} s after the kill")
-        watcher.publish("gone/in", "two", 1)
-        again = Wire(node(3), "gone-stays").accepted()
-        assert again.present == 1
-        assert [again.message()[0::3] for _ in range(2)] == [("one", 1), ("two", 0)]
-        new = Wire(node(1), "gone-ends", expiry=0).accepted()
-        assert new.present == 0, "a session of expiry 0 ends with its connection"
-        watcher.publish("gone/in", "end", 1)
-        assert again.message()[0] == "end"
-        assert new.read(0.3) is None, "its subscription is gone"
-    watcher.publish("gone/last", "last", 1)
-    wait_until("the last message", lambda: "last" in watcher.payloads())
-    assert watcher.payloads().count("ends") == 1 and watcher.payloads().count("stays") == 1, watcher.payloads()
-    for wire in (again, new, ends, stays):
-        wire.close()
-    watcher.disconnect()
-
-
-def test_gateway_stopped_and_continued():
-    """Stopped for 20 s: its devices go on elsewhere, and nothing it held is accepted when it wakes."""
-    stopped = node(2)
-    watcher = Client("stop-watcher").connect(node(1))
-    watcher.subscribe("stop/#", 2)
-    old = {device: Wire(stopped, device, expiry=expiry, will=("stop/will", device)).accepted()
-           for device, expiry in (("stop-a", 3600), ("stop-b", 3600), ("stop-ends", 0))}
-    for wire in old.values():
-        wire.subscribe("stop/in", 1)
-    name, publishers, subscriber = load("halt", 30)
-    topic = topic_of_set("stop/{}/retained", 1)
-    wait_progress(publishers)
-    stopped.signal(signal.SIGSTOP)
-    began = time.monotonic()
-    try:
-        # In the buffers of the sockets when it wakes.
-        old["stop-a"].publish(topic, "late stop-a", 9, qos=1)
-        old["stop-b"].publish(topic, "late stop-b", 9, qos=2)
-        old["stop-ends"].publish(topic, "late stop-ends", 9, qos=1)
-        new = {device: wait_until(f"{device} comes in", lambda device=device: come_in(node(3), device), 15)
-               for device in ("stop-a", "stop-b")}
-        print(f"        resumed elsewhere {time.monotonic() - began:.1f} s after the stop")
-        assert all(wire.present == 1 for wire in new.values())
-        new["stop-a"].publish(topic, "fresh", 1).expect(PUBACK, b"\0\1")
-        wait_until("the will of the session that ends", lambda: "stop-ends" in watcher.payloads(), 15)
-        wait_progress(publishers)
-        time.sleep(max(0.0, began + 20 - time.monotonic()))
-    finally:
-        stopped.signal(signal.SIGCONT)
-    woke = time.monotonic()
-    for device, wire in old.items():
-        seen = []
-        while (got := wire.read(20)) and got[0] != 0:
-            seen.append(got)
-        assert got == (0, b""), f"{device}: its old connection is not closed"
-        for kind, body in seen:
-            assert kind == DISCONNECT or kind in (PUBACK, PUBREC) and len(body) > 2 and body[2] >= 0x80, (device, seen)
-    print(f"        old connections closed {time.monotonic() - woke:.1f} s after it woke")
-    wait_until("the node serves again", lambda: (stopped.health() or {}).get("serving"))
-    wait_progress(publishers)
-    finish_load(name, publishers, subscriber, STOPPED)
-    Client("stop-last").connect(stopped).publish("stop/in", "end", 1)
-    wait_until("the end", lambda: "end" in watcher.payloads())
-    late = [payload for payload in watcher.payloads() if payload.startswith("late")]
-    assert not late, ("what a stopped gateway held was accepted after it woke", late)
-    wills = collections.Counter(m.payload.decode() for m in watcher.messages if m.topic == "stop/will")
-    assert all(count == 1 for count in wills.values()), wills
-    for wire in new.values():
-        assert wire.message()[0] == "end"
-        wire.close()
-    watcher.disconnect()
-
-
-def come_in(at, name):
-    """A connection with a successful CONNACK, or None."""
-    with contextlib.suppress(OSError):
-        wire = Wire(at, name, limit_s=3)
-        got = wire.read(4)
-        if got and got[0] == CONNACK and got[1][1] == 0:
-            wire.present = got[1][0] & 1
-            return wire
-        wire.close()
-    return None
-
-
 def refusal():
     """The code of a CONNECT that is answered at once, if it is no success."""
     wire = Wire(node(1), "minor-late")
@@ -595,40 +365,14 @@ def refused_at_once(certificate):
         return True
 
 
-def run_all(tests):
+def main():
     global cluster
-    failed = []
     with tempfile.TemporaryDirectory() as rules:
         (pathlib.Path(rules) / "rules.json").write_text(json.dumps(RULES))
-        made = LocalCluster.fresh(PROGRAM, 3, SETS, rules, {
-            "limits": {"inbox_messages_max": 1_000_000},
-            "wal": {"segment_bytes": 8 << 20, "bytes_max": 64 << 20}, "store": {"disk_reserve_bytes": 1 << 20}})
-        with made as cluster:
-            for test in tests:
-                begin = time.monotonic()
-                try:
-                    test()
-                    print(f"ok      {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
-                except Exception:
-                    import traceback
-                    traceback.print_exc()
-                    print(f"FAILED  {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
-                    failed.append(test.__name__)
-                    for one in cluster.nodes:
-                        print(f"        node {one.number}: pid {one.pid}, {json.dumps(one.health())}", flush=True)
-                try:
-                    cluster.heal()
-                except Exception as problem:
-                    print(f"FAILED  it does not heal after {test.__name__}: {problem}", flush=True)
-                    failed.append(f"healing after {test.__name__}")
-                    for one in cluster.nodes:
-                        one.kill()
-            assert not failed, failed
-    return 0
+        with LocalCluster.fresh(PROGRAM, 3, SETS, rules, OVERRIDES) as cluster:
+            run_tests(cluster, chosen_tests(sys.modules[__name__]))
 
 
 if __name__ == "__main__":
     PROGRAM = sys.argv[1]
-    chosen = sys.argv[2:]
-    sys.exit(run_all([function for name, function in list(globals().items())
-                      if name.startswith("test_") and (not chosen or name in chosen)]))
+    main()

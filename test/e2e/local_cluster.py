@@ -1,11 +1,15 @@
 """A cluster for the end-to-end tests: scripts/cluster on loopback addresses of its own, ended by pid."""
 import importlib.machinery
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
 import signal
+import sys
 import tempfile
+import time
+import traceback
 
 from hub import Api, wait_until
 
@@ -93,3 +97,33 @@ class LocalCluster(scripts_cluster.Cluster):
     def drain_queue(self, queue, seconds=60):
         """Everything in the queue, through whichever node answers."""
         return wait_until(f"{queue} is drained", lambda: [self.nodes[0].drain_queue(queue)], seconds)[0]
+
+
+def run_tests(cluster, tests):
+    """Each test on the healed cluster, a line each; raises at the end if any failed."""
+    failed = []
+    for test in tests:
+        begin = time.monotonic()
+        try:
+            test()
+            print(f"ok      {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+        except Exception:
+            traceback.print_exc()
+            print(f"FAILED  {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+            failed.append(test.__name__)
+            for one in cluster.nodes:
+                print(f"        node {one.number}: pid {one.pid}, {json.dumps(one.health())}", flush=True)
+        try:
+            cluster.heal()
+        except Exception as problem:
+            print(f"FAILED  it does not heal after {test.__name__}: {problem}", flush=True)
+            failed.append(f"healing after {test.__name__}")
+            for one in cluster.nodes:
+                one.kill()
+    assert not failed, failed
+
+
+def chosen_tests(module):
+    """The test functions of a test program; those named on its command line, if any."""
+    return [function for name, function in list(vars(module).items())
+            if name.startswith("test_") and (not sys.argv[2:] or name in sys.argv[2:])]
