@@ -12,6 +12,9 @@ constexpr SetMs kKeptMs = 30'000;
 // A busy client's record is written again this often, not with each publish; it is kept this much
 // longer.
 constexpr SetMs kRefreshMs = 10'000;
+// By then a leader has declared every silent gateway dead (rule 9), and with it the stream that an
+// old command would come by.
+constexpr SetMs kLedMs = 8'000;
 // Old ones to forget in one publish: more than it can add.
 constexpr int kForgetMax = 2;
 
@@ -23,6 +26,11 @@ bool Fences::load() {
     context_.kv.scan(prefix, after_prefix(prefix),
                      [&](std::string_view key, std::string_view value) {
                          ByteReader reader(value);
+                         if (key.size() == 1) {
+                             led_since_ = reader.varint();
+                             ok = reader.done();
+                             return ok;
+                         }
                          Fence fence;
                          fence.epoch = reader.varint();
                          fence.at = reader.varint();
@@ -35,7 +43,12 @@ bool Fences::load() {
 }
 
 bool Fences::admit(std::string_view client_id, std::uint64_t epoch) {
-    for (int i = 0; i < kForgetMax && !by_time_.empty() &&
+    if (led_since_ == 0) {
+        led_since_ = context_.now();
+        keep_leader();
+    }
+    const bool led_long = led_since_ + kLedMs <= context_.now();
+    for (int i = 0; led_long && i < kForgetMax && !by_time_.empty() &&
                     by_time_.begin()->first + kKeptMs + kRefreshMs < context_.now();
          ++i) {
         forget_oldest();
@@ -49,6 +62,17 @@ bool Fences::admit(std::string_view client_id, std::uint64_t epoch) {
         note(client_id, epoch);
     }
     return true;
+}
+
+void Fences::new_leader() {
+    led_since_ = 0;
+    keep_leader();
+}
+
+void Fences::keep_leader() {
+    std::string value;
+    ByteWriter(value).varint(led_since_);
+    context_.kv.put(key_of(Table::kFence), value);
 }
 
 void Fences::note(std::string_view client_id, std::uint64_t epoch) {

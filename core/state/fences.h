@@ -21,6 +21,10 @@ public:
     bool load();
     // Effect: false when a higher epoch of the client published in the last 30 s; else notes it.
     bool admit(std::string_view client_id, std::uint64_t epoch);
+    // Effect: nothing is forgotten for age before this leader has led for 8 s from the next admit()
+    // on: the set's time may have leapt, while a gateway that stood still had not been declared
+    // dead.
+    void new_leader();
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
 
 private:
@@ -30,10 +34,12 @@ private:
     };
     void note(std::string_view client_id, std::uint64_t epoch);
     void forget_oldest();
+    void keep_leader();
 
     Context& context_;
     absl::btree_map<std::string, Fence, std::less<>> by_client_;
     absl::btree_set<std::pair<SetMs, std::string>> by_time_;
+    SetMs led_since_ = 0;  // 0: no publish since the leader is new
 };
 
 }  // namespace causeway::state

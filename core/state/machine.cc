@@ -97,6 +97,7 @@ void Machine::apply(Index index, const SharedBytes& entry, Outputs& out) {
     p.applied = index;
     ByteReader in(entry.view());
     if (in.at_end()) {
+        p.fences.new_leader();  // or a change of the configuration, which does no harm
         return;
     }
     p.context.out = &out;

@@ -314,6 +314,19 @@ TEST_P(Fence, IsForgottenWhenTheClientIsQuiet) {
     EXPECT_NE(sets.publish(in_b, 6, topic, "x").code, ResultCode::kStale);
 }
 
+TEST_P(Fence, IsNotForgottenByALeaderThatIsNew) {
+    const std::string topic = in_a + "/t";
+    sets.publish(in_b, 7, topic, "x");
+    a.new_leader();
+    sets.pass_s(3600);  // A leap of the set's time: nobody led, or a clock was wrong.
+    EXPECT_EQ(sets.publish(in_b, 6, topic, "x").code, ResultCode::kStale);
+    sets.pass_s(7);
+    sets.publish(sets.key_in(2, 1), 1, topic, "x");
+    EXPECT_EQ(sets.publish(in_b, 6, topic, "x").code, ResultCode::kStale);
+    sets.pass_s(1);
+    EXPECT_NE(sets.publish(in_b, 6, topic, "x").code, ResultCode::kStale);
+}
+
 TEST_P(Fence, TheOldestGoFirstWhenThereAreTooMany) {
     StateLimits limits;
     limits.fences_max = 2;

@@ -130,9 +130,15 @@ void Rig::entry(const std::vector<std::string>& commands) {
     for (const std::string& command : commands) {
         append_frame(command, bytes);
     }
+    apply(SharedBytes::copy(bytes));
+}
+
+void Rig::new_leader() { apply(SharedBytes{}); }
+
+void Rig::apply(const SharedBytes& entry) {
     index_ = index_.next();
     out_.clear();
-    machine_->apply(index_, SharedBytes::copy(bytes), out_);
+    machine_->apply(index_, entry, out_);
     machine_->commit();
     EXPECT_EQ(audit(kv_, *machine_), "");
     if (mode_ == Mode::kRestarting) {

@@ -38,6 +38,8 @@ public:
     // Effect: applies one entry of these commands at now(), commits, audits, perhaps restarts.
     // The outputs stay in out() until the next entry.
     void entry(const std::vector<std::string>& commands);
+    // Effect: applies an empty entry, with which a leader begins.
+    void new_leader();
     // The command with the next number of the stream.
     template <typename Command>
     std::string numbered(StreamId stream, const Command& command) {
@@ -89,6 +91,7 @@ public:
     [[nodiscard]] Counters counters() const { return statistics().counters; }
     Machine& machine() { return *machine_; }
     sim::MemoryKv& kv() { return kv_; }
+    void apply(const SharedBytes& entry);
     void restart();
 
 private:
