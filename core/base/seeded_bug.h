@@ -28,7 +28,7 @@ enum class SeededBug : std::uint8_t {
     kPreVoteResetsTimer,          // A question about a vote counts as a sign of life.
     kChangeBeforeOwnTerm,         // A membership change before an entry of the own term commits.
     // Elsewhere, for the simulation of a whole cluster.
-    kAppliedIndexNotAtomic,      // core/store: the applied index is not in the batch of its data.
+    kAppliedIndexNotAtomic,      // test/sim/kv: the applied index is flushed apart from its data.
     kMissedDirectoryFsync,       // core/wal: a new segment's name is not durable.
     kDeduplicateByPacketId,      // core/state: a reused packet id counts as the same message.
     kPubrelBeforePubrecApplied,  // gateway: PUBREL leaves before the PUBREC is in the log.

@@ -1,5 +1,6 @@
 #include "test/sim/cluster/checker.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/base/hash.h"
@@ -51,14 +52,17 @@ void ClusterChecker::appending(NodeId node, const wal::Batch& batch) {
     if (batch.truncate_from) {
         const std::uint64_t from = batch.truncate_from->value();
         const auto& applied = applied_[batch.group];
+        shadow.cuts.push_back(from);
         if (from <= shadow.log.size()) {
             ++totals.truncations;
-            shadow.cut_at = shadow.cut_at == 0 ? from : std::min(shadow.cut_at, from);
             if (from <= applied.size() && shadow.log[from - 1] == applied[from - 1]) {
                 fail("I12", node, batch.group, "truncates committed entry " + std::to_string(from));
             }
             shadow.log.resize(from - 1);
         }
+    }
+    if (batch.replaces_log) {
+        replacing(node, batch);
     }
     for (const wal::Entry& entry : batch.entries) {
         const std::uint64_t index = entry.index.value();
@@ -84,19 +88,45 @@ void ClusterChecker::appending(NodeId node, const wal::Batch& batch) {
     }
 }
 
+// A snapshot takes the place of the log: what it stands for is committed, and what the log held
+// instead is not.
+void ClusterChecker::replacing(NodeId node, const wal::Batch& batch) {
+    Shadow& shadow = this->shadow(node, batch.group);
+    const auto& applied = applied_[batch.group];
+    const std::uint64_t index = batch.compaction->index.value();
+    if (index > applied.size() || applied[index - 1].term != batch.compaction->term) {
+        fail("I14", node, batch.group,
+             "installs a snapshot at " + std::to_string(index) + ", which nobody has applied");
+        return;
+    }
+    std::uint64_t common = 0;
+    while (common < std::min<std::uint64_t>(shadow.log.size(), index) &&
+           shadow.log[common] == applied[common]) {
+        ++common;
+    }
+    if (common == index && shadow.durable.size() >= index) {
+        fail("I12", node, batch.group,
+             "replaces a log that holds the snapshot at " + std::to_string(index));
+    }
+    shadow.cuts.push_back(common + 1);
+    shadow.log.assign(applied.begin(), applied.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
 void ClusterChecker::durable(NodeId node, const wal::Batch& batch) {
     Shadow& shadow = this->shadow(node, batch.group);
     if (batch.truncate_from && batch.truncate_from->value() <= shadow.durable.size()) {
         shadow.durable.resize(batch.truncate_from->value() - 1);
     }
-    if (batch.truncate_from) {
-        shadow.cut_at = 0;
+    if (batch.replaces_log) {
+        const auto& applied = applied_[batch.group];
+        shadow.durable.assign(applied.begin(), applied.begin() + static_cast<std::ptrdiff_t>(
+                                                                     batch.compaction->index.value()));
+    }
+    for (int cut = (batch.truncate_from ? 1 : 0) + (batch.replaces_log ? 1 : 0); cut > 0; --cut) {
+        shadow.cuts.pop_front();
     }
     for (const wal::Entry& entry : batch.entries) {
         shadow.durable.push_back(Fact{entry.term, hash_of(entry.payload.view(), entry.flags)});
-    }
-    if (batch.compaction) {
-        shadow.floor = batch.compaction->index.value();
     }
     raft::HardState state;
     if (batch.hard_state && replica::decode_hard_state(batch.hard_state->view(), state)) {
@@ -116,10 +146,15 @@ void ClusterChecker::recovered(NodeId node, GroupId group, const wal::Log& log) 
         if (summary.group != group) {
             continue;
         }
-        std::vector<Fact> found(
-            shadow.durable.begin(),
-            shadow.durable.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
-                                         shadow.durable.size(), summary.compaction.index.value())));
+        // What is compacted was applied, here or where the snapshot came from.
+        const auto& applied = applied_[group];
+        const std::uint64_t compacted = summary.compaction.index.value();
+        if (compacted > applied.size()) {
+            fail("I7", node, group, "has compacted what nobody has applied");
+            return;
+        }
+        std::vector<Fact> found(applied.begin(),
+                                applied.begin() + static_cast<std::ptrdiff_t>(compacted));
         for (Index at = summary.compaction.index.next(); at <= summary.last;) {
             const auto read = log.read(group, at, kReadBytes);
             if (!read || read->empty()) {
@@ -131,9 +166,10 @@ void ClusterChecker::recovered(NodeId node, GroupId group, const wal::Log& log) 
             }
             at = read->back().index.next();
         }
+        const auto cut = std::min_element(shadow.cuts.begin(), shadow.cuts.end());
         for (std::size_t i = 0; i < shadow.durable.size(); ++i) {
             const bool kept = i < found.size() && found[i] == shadow.durable[i];
-            if (!kept && (shadow.cut_at == 0 || i + 1 < shadow.cut_at)) {
+            if (!kept && (cut == shadow.cuts.end() || i + 1 < *cut)) {
                 fail("I17", node, group,
                      "lost entry " + std::to_string(i + 1) + " of " +
                          std::to_string(shadow.durable.size()));
@@ -151,7 +187,7 @@ void ClusterChecker::recovered(NodeId node, GroupId group, const wal::Log& log) 
         }
         shadow.durable = found;
         shadow.log = std::move(found);
-        shadow.cut_at = 0;
+        shadow.cuts.clear();
     }
 }
 
@@ -217,6 +253,24 @@ void ClusterChecker::applying(NodeId node, GroupId group, const raft::Entry& ent
     }
     ++totals.applied;
     applied.push_back(fact);
+}
+
+void ClusterChecker::table(NodeId node, GroupId group, Index applied, std::uint64_t hash) {
+    const auto [known, first] = tables_.try_emplace({group, applied}, hash);
+    if (!first && known->second != hash) {
+        fail("I5", node, group,
+             "has another table at " + std::to_string(applied.value()) + " than was seen there");
+    }
+}
+
+void ClusterChecker::snapshot_installed(NodeId node, GroupId group, Index applied,
+                                        std::uint64_t hash) {
+    ++totals.snapshots;
+    const auto known = tables_.find({group, applied});
+    if (known == tables_.end() || known->second != hash) {
+        fail("I14", node, group,
+             "has another table than the sender had at " + std::to_string(applied.value()));
+    }
 }
 
 void ClusterChecker::sending(NodeId node, GroupId group, const raft::Message& message) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <utility>
@@ -23,6 +24,7 @@ struct CheckTotals {
     std::uint64_t entries = 0;
     std::uint64_t applied = 0;
     std::uint64_t acknowledged = 0;
+    std::uint64_t snapshots = 0;  // installed
 };
 
 class ClusterChecker {
@@ -36,6 +38,10 @@ public:
     void leads(NodeId node, GroupId group, Term term);                    // I1, I4
     void status(NodeId node, GroupId group, const raft::Status& status);  // I9, I7
     void applying(NodeId node, GroupId group, const raft::Entry& entry);  // I5, I7
+    // A table, by its hash: when it is flushed, read for a snapshot, or found after a crash (I5); and
+    // one that was installed.
+    void table(NodeId node, GroupId group, Index applied, std::uint64_t hash);
+    void snapshot_installed(NodeId node, GroupId group, Index applied, std::uint64_t hash);  // I14
     // A message leaves for another node.
     void sending(NodeId node, GroupId group, const raft::Message& message);  // I11
     // A device holds the acknowledgement of a message.
@@ -53,8 +59,7 @@ private:
     struct Shadow {
         std::vector<Fact> log;
         std::vector<Fact> durable;
-        std::uint64_t cut_at = 0;  // lowest truncation handed over and not confirmed; 0: none
-        std::uint64_t floor = 0;   // compacted
+        std::deque<std::uint64_t> cuts;  // truncations handed over and not confirmed, in order
         Term term;
         NodeId vote;
     };
@@ -64,6 +69,7 @@ private:
         Term term;
     };
     Shadow& shadow(NodeId node, GroupId group) { return shadows_[{group, node}]; }
+    void replacing(NodeId node, const wal::Batch& batch);
     void fail(const char* rule, NodeId node, GroupId group, const std::string& what);
     void note_ids(GroupId group, std::uint64_t index, Term term, std::string_view payload);
 
@@ -75,6 +81,7 @@ private:
         entries_;
     std::map<std::pair<GroupId, Term>, NodeId> leaders_;
     std::map<GroupId, std::vector<Fact>> applied_;
+    std::map<std::pair<GroupId, Index>, std::uint64_t> tables_;
     absl::flat_hash_map<std::uint64_t, std::vector<Place>> places_;
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "gateway/mqtt/decode.h"
 
 namespace causeway::sim {
 namespace {
@@ -13,6 +12,9 @@ constexpr TimeUs kAnswerMax = 6 * kSecond;
 constexpr TimeUs kPingEvery = 2 * kSecond;
 constexpr std::uint16_t kKeepAliveS = 10;
 constexpr std::size_t kOutgoingMax = 8;
+// How far the set's time may be off from what a device measures: clocks run up to a twentieth fast,
+// and a new leader's time begins where a majority's clocks are.
+constexpr TimeUs kTimeSlack = 4 * kSecond;
 constexpr std::uint16_t kSubscribeIds = 1000;  // packet ids of SUBSCRIBE and UNSUBSCRIBE
 
 }  // namespace
@@ -85,7 +87,8 @@ void SimDevice::act() {
     Random& random = world_.random;
     if (!socket_) {
         // A clean session that has nothing left to say stays away at the end.
-        if (!fleet_.finishing || !quiet()) {
+        const bool away = away_until_ > world_.now() && !fleet_.finishing;
+        if (!away && (!fleet_.finishing || !quiet())) {
             connect();
         }
         return;
@@ -109,11 +112,19 @@ void SimDevice::act() {
     act_online();
 }
 
+void SimDevice::leave() {
+    ++totals_.away;
+    away_until_ = world_.now() + world_.delay(1 * kSecond, 14 * kSecond);
+}
+
 void SimDevice::act_online() {
     Random& random = world_.random;
-    if (random.chance(1, 60)) {
+    if (random.chance(1, options_.reader ? 4 : 60)) {
         ++totals_.drops;
         drop(random.chance(2, 3));
+        if (random.chance(1, options_.will_delay_s != 0 ? 2 : 8)) {
+            leave();
+        }
         return;
     }
     if (random.chance(1, 120)) {
@@ -131,7 +142,7 @@ void SimDevice::act_online() {
         connect();
         return;
     }
-    if (random.chance(1, 100)) {
+    if (random.chance(1, 100) && !options_.reader) {
         unsubscribe_one();
     }
     subscribe_wanted();
@@ -172,7 +183,11 @@ void SimDevice::connect() {
     wiping_ = wiping_ || (options_.persistent && v5 && has_session_ && !fleet_.finishing &&
                           random.chance(1, 40));
     clean_ = !options_.persistent || wiping_;
-    certain_ = clean_ || !unsure_;
+    // Whether a session with an expiry is still there may be unsure; before its time it must be.
+    const TimeUs expiry = options_.expiry_s * kSecond;
+    may_have_expired_ = options_.persistent && options_.expiry_s != ~0U &&
+                        world_.now() - known_at_ + kTimeSlack > expiry * 9 / 10;
+    certain_ = clean_ || (!unsure_ && !may_have_expired_);
     expected_ = !clean_ && has_session_;
     mqtt::Connect packet;
     packet.version = options_.version;
@@ -181,7 +196,7 @@ void SimDevice::connect() {
     packet.keep_alive_s = kKeepAliveS;
     packet.properties.receive_maximum = options_.receive_maximum;
     if (v5 && options_.persistent) {
-        packet.properties.session_expiry_interval_s = 0xFFFF'FFFF;
+        packet.properties.session_expiry_interval_s = options_.expiry_s;
     }
     const std::string will_topic = "w/" + options_.name + "/will";
     std::string will_payload;
@@ -193,16 +208,29 @@ void SimDevice::connect() {
         packet.will->topic = will_topic;
         packet.will->payload = will_payload;
         packet.will->qos = 1;
+        packet.will->properties.will_delay_interval_s = options_.will_delay_s;
         note(EventKind::kSent, wills_.back().id, 1, will_topic);
     }
     if (clean_) {
         note(EventKind::kEnded, 0, 0, "");
         session_gone();
+        // The end of a session does not wait for the delay of its will.
+        for (WillRecord& will : wills_) {
+            will.known_at = 0;
+        }
     }
     unsure_ = true;
     ++totals_.connects;
     send(packet);
     waiting_since_ = world_.now();
+}
+
+// The core answered what it was asked then: the session was attached, its end had not begun.
+void SimDevice::heard_of_core(TimeUs asked_at) {
+    known_at_ = std::max(known_at_, asked_at);
+    if (!wills_.empty()) {
+        wills_.back().known_at = std::max(wills_.back().known_at, asked_at);
+    }
 }
 
 // The device's own half: what was not acknowledged is given up.
@@ -250,7 +278,27 @@ void SimDevice::on_closed(std::uint64_t connection) {
     }
 }
 
+void SimDevice::will_delivered(std::uint64_t id) {
+    if (options_.will_delay_s == 0) {
+        return;
+    }
+    for (const WillRecord& will : wills_) {
+        if (will.id != id) {
+            continue;
+        }
+        ++totals_.wills_delayed;
+        if (will.accepted && world_.now() + kTimeSlack <
+                                 will.known_at + options_.will_delay_s * kSecond * 9 / 10) {
+            world_.fail("the will of " + options_.name + " came before its delay was over");
+        }
+    }
+}
+
 void SimDevice::settle_wills() {
+    // A delayed will is cancelled by the next connection: when that was in time is not known here.
+    if (options_.will_delay_s != 0) {
+        return;
+    }
     for (const WillRecord& will : wills_) {
         const bool stands = online_ && will.id == wills_.back().id;
         if (will.accepted && !will.normal && !stands) {
@@ -288,8 +336,15 @@ void SimDevice::publish() {
     }
     Outgoing out;
     out.id = fleet_.next_id++;
-    out.topic = options_.topics[random.below(options_.topics.size())];
     out.qos = qos;
+    out.topic = options_.topics[random.below(options_.topics.size())];
+    out.retain = !options_.retained.empty() && random.chance(1, 6);
+    if (out.retain) {
+        // At QoS 1: with 2 the answer may come before the message is in another set.
+        ++totals_.retained_written;
+        out.topic = options_.retained;
+        out.qos = 1;
+    }
     out.packet_id = free_packet_id();
     outgoing_.push_back(std::move(out));
     send_publish(outgoing_.back());
@@ -303,7 +358,19 @@ void SimDevice::send_publish(Outgoing& out) {
     packet.packet_id = out.packet_id;
     packet.duplicate = out.sent_before && out.qos != 0;
     packet.payload = payload;
+    packet.retain = out.retain;
+    if (out.retain) {
+        out.operation = fleet_.history.operations.size();
+        Operation write;
+        write.key = fleet_.history.names.intern(out.topic);
+        write.client = who_;
+        write.write = true;
+        write.value = out.id;
+        write.call_us = world_.now();
+        fleet_.history.operations.push_back(write);
+    }
     out.sent_before = true;
+    out.sent_at = world_.now();
     note(EventKind::kSent, out.id, out.qos, out.topic);
     send(packet);
     if (out.qos != 0 && waiting_since_ == 0) {
@@ -318,6 +385,7 @@ void SimDevice::subscribe_wanted() {
             continue;
         }
         subscription.wish = Wish::kAsked;
+        subscribed_at_ = options_.reader ? world_.now() : 0;
         subscription.packet_id = static_cast<std::uint16_t>(kSubscribeIds + i);
         mqtt::Subscribe packet;
         packet.packet_id = subscription.packet_id;
@@ -359,178 +427,5 @@ void SimDevice::send(const mqtt::Packet& packet) {
         });
     });
 }
-
-// --- what comes --------------------------------------------------------------------------------
-
-void SimDevice::on_bytes(std::uint64_t connection, std::string_view bytes) {
-    if (!socket_ || connection != connection_) {
-        return;
-    }
-    heard_at_ = world_.now();
-    bytes_.append(bytes);
-    std::size_t taken = 0;
-    const std::string all = std::exchange(bytes_, {});
-    while (socket_ && connection == connection_ && taken < all.size()) {
-        const auto result =
-            mqtt::decode(std::string_view(all).substr(taken),
-                         {.version = options_.version, .sender = mqtt::Sender::kServer});
-        if (std::holds_alternative<mqtt::NeedMore>(result)) {
-            bytes_ = all.substr(taken);
-            return;
-        }
-        const auto* decoded = std::get_if<mqtt::Decoded>(&result);
-        if (decoded == nullptr) {
-            world_.fail("device " + options_.name + " was sent what is no packet");
-            return;
-        }
-        taken += decoded->consumed;
-        std::visit([this](const auto& packet) { take(packet); }, decoded->packet);
-    }
-}
-
-void SimDevice::take(const mqtt::Connack& packet) {
-    if (mqtt::is_error(packet.reason_code)) {
-        // Refused: nothing of this CONNECT was done.
-        drop(false);
-        return;
-    }
-    online_ = true;
-    waiting_since_ = 0;
-    if (!wills_.empty()) {
-        wills_.back().accepted = true;
-    }
-    if (packet.session_present && clean_) {
-        world_.fail("session present after a clean start of " + options_.name);
-    } else if (packet.session_present && certain_ && !expected_) {
-        world_.fail("session present for " + options_.name + ", which had none");
-    } else if (!packet.session_present && expected_ && certain_) {
-        note(EventKind::kLost, 0, 0, "");
-        world_.fail("the session of " + options_.name + " is gone");
-    } else if (!packet.session_present && expected_) {
-        note(EventKind::kLost, 0, 0, "");
-    }
-    if (!packet.session_present) {
-        session_gone();
-    }
-    wiping_ = false;
-    unsure_ = false;
-    has_session_ = options_.persistent;
-    totals_.resumed += packet.session_present ? 1 : 0;
-    for (Outgoing& out : outgoing_) {
-        if (out.stage == Stage::kRelease) {
-            send(mqtt::Pubrel{out.packet_id, mqtt::ReasonCode::kSuccess, {}});
-            waiting_since_ = world_.now();
-        } else {
-            send_publish(out);
-        }
-    }
-    subscribe_wanted();
-}
-
-void SimDevice::take(const mqtt::Publish& packet) {
-    const std::uint64_t id = id_of(packet.payload);
-    if (packet.qos == 2 && !received_.insert(packet.packet_id).second) {
-        send(mqtt::Pubrec{packet.packet_id, mqtt::ReasonCode::kSuccess, {}});
-        return;
-    }
-    note(EventKind::kDelivered, id, packet.qos, packet.topic, false, packet.duplicate,
-         packet.retain);
-    if (packet.qos == 1) {
-        send(mqtt::Puback{packet.packet_id, mqtt::ReasonCode::kSuccess, {}});
-    } else if (packet.qos == 2) {
-        send(mqtt::Pubrec{packet.packet_id, mqtt::ReasonCode::kSuccess, {}});
-    }
-}
-
-SimDevice::Outgoing* SimDevice::find(std::uint16_t packet_id, std::uint8_t qos) {
-    const auto found = std::find_if(outgoing_.begin(), outgoing_.end(), [&](const Outgoing& out) {
-        return out.packet_id == packet_id && out.qos == qos;
-    });
-    return found == outgoing_.end() ? nullptr : &*found;
-}
-
-void SimDevice::forget(std::uint16_t packet_id, std::uint8_t qos) {
-    std::erase_if(outgoing_, [&](const Outgoing& out) {
-        return out.packet_id == packet_id && out.qos == qos;
-    });
-    waiting_since_ = outgoing_.empty() ? 0 : world_.now();
-}
-
-void SimDevice::take(const mqtt::Puback& packet) {
-    const Outgoing* out = find(packet.packet_id, 1);
-    if (out == nullptr) {
-        world_.fail("PUBACK to " + options_.name + " for nothing it sent");
-        return;
-    }
-    if (mqtt::is_error(packet.reason_code)) {
-        ++totals_.refused;
-        note(EventKind::kRefused, out->id, 1, out->topic);
-    } else {
-        note(EventKind::kAcknowledged, out->id, 1, out->topic);
-        checker_.acknowledged(out->id);
-    }
-    forget(packet.packet_id, 1);
-}
-
-void SimDevice::take(const mqtt::Pubrec& packet) {
-    Outgoing* out = find(packet.packet_id, 2);
-    if (out == nullptr) {
-        world_.fail("PUBREC to " + options_.name + " for nothing it sent");
-        return;
-    }
-    if (mqtt::is_error(packet.reason_code)) {
-        ++totals_.refused;
-        note(EventKind::kRefused, out->id, 2, out->topic);
-        forget(packet.packet_id, 2);
-        return;
-    }
-    if (out->stage == Stage::kPublish) {
-        note(EventKind::kAcknowledged, out->id, 2, out->topic);
-        checker_.acknowledged(out->id);
-        out->stage = Stage::kRelease;
-    }
-    send(mqtt::Pubrel{packet.packet_id, mqtt::ReasonCode::kSuccess, {}});
-}
-
-void SimDevice::take(const mqtt::Pubrel& packet) {
-    received_.erase(packet.packet_id);
-    send(mqtt::Pubcomp{packet.packet_id, mqtt::ReasonCode::kSuccess, {}});
-}
-
-void SimDevice::take(const mqtt::Pubcomp& packet) {
-    const Outgoing* out = find(packet.packet_id, 2);
-    if (out == nullptr || out->stage != Stage::kRelease) {
-        world_.fail("PUBCOMP to " + options_.name + " for nothing it released");
-        return;
-    }
-    forget(packet.packet_id, 2);
-}
-
-void SimDevice::take(const mqtt::Suback& packet) {
-    for (Subscription& subscription : subscriptions_) {
-        if (subscription.packet_id != packet.packet_id || subscription.wish != Wish::kAsked) {
-            continue;
-        }
-        const mqtt::ReasonCode code = packet.reason_codes.front();
-        if (mqtt::is_error(code)) {
-            subscription.wish = Wish::kWanted;
-            return;
-        }
-        subscription.wish = Wish::kActive;
-        note(EventKind::kSubscribed, 0, static_cast<std::uint8_t>(code), subscription.filter.filter,
-             options_.persistent);
-        return;
-    }
-}
-
-void SimDevice::take(const mqtt::Unsuback& packet) {
-    for (Subscription& subscription : subscriptions_) {
-        if (subscription.packet_id == packet.packet_id && subscription.wish == Wish::kRemoving) {
-            subscription.wish = Wish::kWanted;
-        }
-    }
-}
-
-void SimDevice::take(const mqtt::Disconnect&) { drop(false); }
 
 }  // namespace causeway::sim

@@ -30,6 +30,8 @@ public:
     };
     // Any living gateway; nothing when there is none.
     virtual Gateway pick_gateway() = 0;
+    // A will with a delay was delivered.
+    virtual void will_delivered(std::uint64_t id) = 0;
     History history;
     std::uint64_t next_id = 1;
     bool finishing = false;  // nothing new is begun
@@ -44,6 +46,11 @@ struct DeviceTotals {
     std::uint64_t wills = 0;
     std::uint64_t wills_due = 0;
     std::uint64_t refused = 0;
+    std::uint64_t away = 0;            // left for longer on purpose
+    std::uint64_t expiring_kept = 0;   // sessions with an expiry found again within it
+    std::uint64_t wills_delayed = 0;   // delivered
+    std::uint64_t retained_written = 0;
+    std::uint64_t retained_read = 0;
 };
 
 struct DeviceOptions {
@@ -51,6 +58,10 @@ struct DeviceOptions {
     mqtt::Version version = mqtt::Version::k311;
     bool persistent = true;
     bool will = false;
+    std::uint32_t will_delay_s = 0;    // 5.0 only, as the next
+    std::uint32_t expiry_s = ~0U;      // of a persistent session
+    bool reader = false;  // connects again and again to see what is retained, with one filter
+    std::string retained;  // a topic to publish retained messages to; empty: none
     std::uint16_t receive_maximum = 20;
     TimeUs read_delay = 0;
     TimeUs act_every = 100 * kMs;
@@ -74,6 +85,8 @@ public:
     [[nodiscard]] bool quiet() const;
     // After the run: wills that must have been published count as acknowledged.
     void settle_wills();
+    // A will was delivered to somebody: it must not be early.
+    void will_delivered(std::uint64_t id);
     [[nodiscard]] const DeviceOptions& options() const { return options_; }
     [[nodiscard]] std::string describe() const;
 
@@ -90,6 +103,9 @@ private:
         std::uint16_t packet_id = 0;
         Stage stage = Stage::kPublish;
         bool sent_before = false;
+        TimeUs sent_at = 0;
+        bool retain = false;
+        std::size_t operation = 0;  // in the history, of the last time it was sent, if retained
     };
     enum class Wish : std::uint8_t { kWanted, kAsked, kActive, kRemoving };
     struct Subscription {
@@ -101,6 +117,7 @@ private:
         std::uint64_t id = 0;
         bool accepted = false;  // CONNACK came
         bool normal = false;    // DISCONNECT was sent, or the connection still stands
+        TimeUs known_at = 0;    // the last answer of the core on this connection
     };
 
     void act();
@@ -108,7 +125,9 @@ private:
     void connect();
     void drop(bool tell);
     void disconnect();
+    void leave();
     void publish();
+    void read_retained(std::uint64_t id);
     void send_publish(Outgoing& out);
     void subscribe_wanted();
     void unsubscribe_one();
@@ -119,6 +138,7 @@ private:
     Outgoing* find(std::uint16_t packet_id, std::uint8_t qos);
     void forget(std::uint16_t packet_id, std::uint8_t qos);
     void session_gone();
+    void heard_of_core(TimeUs asked_at);
 
     void take(const mqtt::Connack& packet);
     void take(const mqtt::Publish& packet);
@@ -155,11 +175,15 @@ private:
     bool clean_ = false;  // what this CONNECT asked for
     bool expected_ = false;
     bool certain_ = false;
+    bool may_have_expired_ = false;
     std::string bytes_;
     TimeUs connected_at_ = 0;
     TimeUs heard_at_ = 0;
     TimeUs said_at_ = 0;
     TimeUs waiting_since_ = 0;  // an answer is due since; 0: none
+    TimeUs subscribed_at_ = 0;  // of a reader; 0: it has read
+    TimeUs away_until_ = 0;
+    TimeUs known_at_ = 0;  // the last time the core was heard of, on any connection
 };
 
 }  // namespace causeway::sim

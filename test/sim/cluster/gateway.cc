@@ -8,6 +8,7 @@ namespace causeway::sim {
 namespace {
 
 constexpr TimeUs kTick = 20 * kMs;
+constexpr std::uint32_t kApplications = ~0U;  // the slot in the tags of their commands
 constexpr std::size_t kOutputBytesMax = 64U << 10;
 
 constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
@@ -118,6 +119,12 @@ void SimGateway::on_end(std::uint64_t nonce) {
         perform(*connection);
         release_if_done(*connection);
     }
+    flush();
+}
+
+void SimGateway::ask(GroupId set, std::string_view command, Answer answer) {
+    asked_.emplace(++questions_, std::move(answer));
+    streams_.submit_to(set, command, CommandTag{kApplications, 1, questions_});
     flush();
 }
 
@@ -256,6 +263,10 @@ void SimGateway::release_if_done(Connection& connection) {
 // --- SubmitterEvents ---------------------------------------------------------------------------
 
 void SimGateway::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
+    if (tag.slot == kApplications) {
+        asked_.extract(tag.token).mapped()(code, detail);
+        return;
+    }
     Connection* connection = find(nonce_of(tag.slot, tag.generation));
     if (connection == nullptr) {
         return;
@@ -272,6 +283,10 @@ void SimGateway::on_result(const CommandTag& tag, ResultCode code, std::string_v
 }
 
 void SimGateway::on_result_lost(const CommandTag& tag) {
+    if (tag.slot == kApplications) {
+        asked_.erase(tag.token);
+        return;
+    }
     if (Connection* connection = find(nonce_of(tag.slot, tag.generation))) {
         connection->session.on_result_lost(effects_);
         perform(*connection);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,6 +68,11 @@ public:
     void on_bytes(std::uint64_t nonce, std::string_view bytes);
     void on_end(std::uint64_t nonce);
 
+    // --- from applications, as gateway/api ------------------------------------------------------
+    // Effect: `answer` is called with the result, unless it is lost.
+    using Answer = absl::AnyInvocable<void(ResultCode code, std::string_view detail)>;
+    void ask(GroupId set, std::string_view command, Answer answer);
+
     [[nodiscard]] const session::Counters& counters() const { return counters_; }
     [[nodiscard]] const node::Streams& streams() const { return streams_; }
     [[nodiscard]] std::size_t connections() const { return connections_; }
@@ -118,6 +124,8 @@ private:
     std::vector<std::weak_ptr<Socket>> sockets_;  // all that point here
     session::Effects effects_;
     std::size_t connections_ = 0;
+    std::map<std::uint64_t, Answer> asked_;
+    std::uint64_t questions_ = 0;
 };
 
 }  // namespace causeway::sim

@@ -1,16 +1,19 @@
 #include "test/sim/cluster/node.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "cluster/wire/codec.h"
 #include "cluster/wire/frame_reader.h"
 #include "core/base/check.h"
+#include "core/replica/snapshot_install.h"
 
 namespace causeway::sim {
 namespace {
 
 constexpr TimeUs kTick = 10 * kMs;
 constexpr TimeUs kMaintenance = 200 * kMs;
+constexpr TimeUs kStalled = 20 * kMs;  // until a commit without space is tried again
 constexpr std::uint64_t kWallStart = 1'800'000'000'000;
 
 }  // namespace
@@ -86,13 +89,42 @@ bool SimNode::open_log() {
     options.segment_bytes = settings_.segment_bytes;
     options.log_id = uuid_;
     options.fill_slice_bytes = 64U << 10;
+    fill_disk(false);  // without room there is no start
     auto log = wal::Log::open(*disk_, options);
-    if (!log) {
-        world_.fail("I17: node " + std::to_string(id_.value()) +
-                    " cannot use its log: " + log.error().text());
+    if (!log && damage_ && log.error().fault == wal::LogFault::kCorrupt &&
+        log.error().file == damage_->file) {
+        world_.note("node " + std::to_string(id_.value()) + " stops: " + log.error().text());
+        ++totals.damaged_stops;
+        process_.reset();
+        return false;
+    }
+    if (!log || damage_) {
+        world_.fail(damage_ ? "I17: node " + std::to_string(id_.value()) +
+                                  " does not notice that its log is damaged"
+                            : "I17: node " + std::to_string(id_.value()) +
+                                  " cannot use its log: " + log.error().text());
         return false;
     }
     process_->log = std::move(*log);
+    return true;
+}
+
+// A crash between installing a snapshot and logging it: the log is told now.
+bool SimNode::record_snapshot(GroupId set) {
+    wal::Log& log = *process_->log;
+    auto unrecorded = replica::unrecorded_snapshot(set, replica::summary_of(log, set),
+                                                   kvs_.at(set).snapshot_meta());
+    if (!unrecorded) {
+        world_.fail("the origin of a table is damaged: " + unrecorded.error().message);
+        return false;
+    }
+    if (*unrecorded) {
+        ++totals.snapshots_recorded_late;
+        checker_.appending(id_, **unrecorded);
+        log.run_jobs();
+        CW_CHECK(log.stage(**unrecorded).has_value() && log.commit().has_value());
+        checker_.durable(id_, **unrecorded);
+    }
     return true;
 }
 
@@ -114,7 +146,11 @@ bool SimNode::open_set(GroupId set) {
         log.run_jobs();
         CW_CHECK(log.stage(batch).has_value() && log.commit().has_value());
     }
+    note_table(set);
     checker_.recovered(id_, set, log);
+    if (!record_snapshot(set)) {
+        return false;
+    }
     auto start = replica::start_of(log, set, kv.applied(), bootstrap);
     if (!start) {
         world_.fail("I17: a set cannot start: " + start.error().message);
@@ -203,6 +239,7 @@ void SimNode::crash(bool power) {
         }
         disk_ = power ? disk_->crash(world_.random) : disk_->kill();
     }
+    set_capacity();
     // Not under the process any more: its gateway tells its devices.
     ++incarnation_;
     frozen_ = false;
@@ -275,26 +312,91 @@ void SimNode::tick() {
     });
 }
 
-// Flushes the tables now and then, and lets the log forget what every replica has flushed: nobody
-// lags behind the log.
+// Flushes the tables now and then, and lets the log forget what is flushed: who is further behind
+// is given the state.
 void SimNode::maintain() {
     later(kMaintenance, [this] { maintain(); });
+    watch_disk();
     if (!world_.random.chance(kMaintenance, settings_.flush_every)) {
         return;
     }
     for (auto& [set, kv] : kvs_) {
         kv.flush();
-        Index floor = kv.flushed_applied();
-        for (const auto& peer : *peers_) {
-            floor = std::min(floor, peer->kv(set).flushed_applied());
-        }
-        replica::Replica& replica = process_->core->group(set)->replica();
-        if (auto batch = replica.compact(std::min(floor, replica.applied()))) {
+        note_table(set);
+        node::Group& group = *process_->core->group(set);
+        replica::Replica& replica = group.replica();
+        std::uint64_t upto =
+            std::min({kv.flushed_applied(), replica.applied(), group.compaction_limit()}).value();
+        upto -= std::min(upto, settings_.kept_entries);
+        if (auto batch = replica.compact(Index(upto))) {
             ++totals.compactions;
             append(set, 0, std::move(*batch));
         }
     }
     turn();
+}
+
+// As Node::Runtime::watch_disk.
+void SimNode::watch_disk() {
+    const wal::LogStatus log = process_->log->status();
+    const std::uint64_t reserve = settings_.segment_bytes;
+    bool& low = process_->core->view().disk_low;
+    const std::uint64_t need = low ? reserve * 2 : reserve;
+    low = disk_->free_bytes().value_or(0) < need || process_->stalled ||
+          log.free_reserve_bytes < settings_.segment_bytes / 4;
+}
+
+void SimNode::fill_disk(bool full) {
+    disk_full_ = full;
+    set_capacity();
+}
+
+void SimNode::set_capacity() {
+    disk_->set_capacity(disk_full_ ? disk_->used_bytes()
+                                   : std::numeric_limits<std::uint64_t>::max());
+}
+
+bool SimNode::crash_damaged() {
+    if (!process_) {
+        return false;
+    }
+    crash(true);
+    const auto names = disk_->list();
+    for (int tries = 0; tries < 20 && !names->empty(); ++tries) {
+        Damage damage;
+        damage.file = (*names)[world_.random.below(names->size())];
+        const std::string& content = disk_->content(damage.file);
+        if (content.empty()) {
+            continue;
+        }
+        damage.offset = world_.random.below(content.size());
+        damage.bit = static_cast<unsigned>(world_.random.below(8));
+        if (content[damage.offset] != 0 && refuses(damage)) {
+            disk_->flip_bit(damage.file, damage.offset, damage.bit);
+            damage_ = damage;
+            return true;
+        }
+    }
+    return false;
+}
+
+// What is behind the last whole batch, or free, may be anything: only damage that the log must
+// notice is done to a node. That it notices all it must is shown by test/core/wal.
+bool SimNode::refuses(const Damage& damage) const {
+    const std::unique_ptr<SimDisk> copy = disk_->kill();
+    copy->flip_bit(damage.file, damage.offset, damage.bit);
+    wal::LogOptions options;
+    options.segment_bytes = settings_.segment_bytes;
+    options.log_id = uuid_;
+    const auto log = wal::Log::open(*copy, options);
+    return !log && log.error().fault == wal::LogFault::kCorrupt;
+}
+
+void SimNode::repair() {
+    if (damage_) {
+        disk_->flip_bit(damage_->file, damage_->offset, damage_->bit);
+        damage_.reset();
+    }
 }
 
 void SimNode::transfer(GroupId set, NodeId to) {
@@ -324,8 +426,8 @@ void SimNode::begin_commit() {
           [this] { finish_commit(); });
 }
 
-// Stages and commits all that is under way. False: the log refused it.
-bool SimNode::commit_staged() {
+// Stages and commits all that is under way; after kNoSpace it goes on where it was.
+SimNode::Commit SimNode::commit_staged() {
     wal::Log& log = *process_->log;
     const auto commit = [&] {
         auto done = log.commit();
@@ -334,36 +436,52 @@ bool SimNode::commit_staged() {
             log.run_jobs();
             done = log.commit();
         }
-        if (!done) {
-            world_.fail("the log of node " + std::to_string(id_.value()) +
-                        " failed: " + done.error().text());
-        }
         ++totals.syncs;
-        return done.has_value();
+        if (done) {
+            return Commit::kDone;
+        }
+        if (disk_full_ && done.error().fault == wal::LogFault::kNoSpace) {
+            ++totals.stalls;
+            return Commit::kNoSpace;
+        }
+        world_.fail("the log of node " + std::to_string(id_.value()) +
+                    " failed: " + done.error().text());
+        return Commit::kFailed;
     };
     log.run_jobs();
-    for (const Append& append : process_->committing) {
+    for (; process_->staged < process_->committing.size(); ++process_->staged) {
+        const wal::Batch& batch = process_->committing[process_->staged].batch;
         if (log.staged_bytes() != 0 &&
-            log.staged_bytes() + wal::Log::staged_bytes_of(append.batch) > log.batch_bytes_max() &&
-            !commit()) {
-            return false;
+            log.staged_bytes() + wal::Log::staged_bytes_of(batch) > log.batch_bytes_max()) {
+            if (const Commit done = commit(); done != Commit::kDone) {
+                return done;
+            }
         }
-        if (const auto staged = log.stage(append.batch); !staged) {
+        if (const auto staged = log.stage(batch); !staged) {
             world_.fail("an append was refused: " + staged.error().text());
-            return false;
+            return Commit::kFailed;
         }
     }
     return commit();
 }
 
 void SimNode::finish_commit() {
-    if (!commit_staged()) {
+    const Commit outcome = commit_staged();
+    process_->stalled = outcome == Commit::kNoSpace;
+    if (process_->stalled) {
+        later(kStalled, [this] { finish_commit(); });
+    }
+    if (outcome != Commit::kDone) {
         return;
     }
+    process_->staged = 0;
     std::vector<Append> done;
     done.swap(process_->committing);
     for (const Append& append : done) {
         checker_.durable(id_, append.batch);
+        if (append.batch.replaces_log) {
+            step(SnapshotStep::kLogged);
+        }
         if (append.seq != 0) {
             later(process_->appended.next(world_.now(), world_.random.below(100)),
                   [this, group = append.group, seq = append.seq] {
@@ -373,110 +491,6 @@ void SimNode::finish_commit() {
         }
     }
     begin_commit();
-}
-
-// --- the applied side --------------------------------------------------------------------------
-
-void SimNode::apply(GroupId group, replica::Work work) {
-    if (const auto* entries = std::get_if<replica::ApplyEntries>(&work)) {
-        for (const raft::Entry& entry : entries->entries) {
-            checker_.applying(id_, group, entry);
-        }
-    }
-    process_->to_apply.push_back(Task{group, std::move(work)});
-    run_apply();
-}
-
-void SimNode::list_streams(GroupId group) {
-    process_->to_apply.push_back(
-        Task{group, Action([this, group] {
-                 auto streams = process_->states.at(group)->machine().live_streams();
-                 later(process_->applied.next(world_.now(), world_.random.below(100)),
-                       [this, group, streams = std::move(streams)] {
-                           process_->core->on_streams(group, streams);
-                           turn();
-                       });
-             })});
-    run_apply();
-}
-
-void SimNode::run_apply() {
-    if (process_->applying || process_->to_apply.empty()) {
-        return;
-    }
-    process_->applying = true;
-    later(world_.delay(10, settings_.apply_max), [this] {
-        process_->applying = false;
-        std::size_t count = 1 + world_.random.below(process_->to_apply.size());
-        std::vector<GroupId> touched;
-        for (; count > 0; --count) {
-            Task task = std::move(process_->to_apply.front());
-            process_->to_apply.pop_front();
-            if (auto* action = std::get_if<Action>(&task.work)) {
-                (*action)();
-                continue;
-            }
-            process_->states.at(task.group)->take(std::get<replica::Work>(task.work));
-            touched.push_back(task.group);
-        }
-        std::sort(touched.begin(), touched.end());
-        touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-        for (const GroupId group : touched) {
-            process_->states.at(group)->finish();
-        }
-        run_apply();
-    });
-}
-
-void SimNode::on_applied(replica::Applied& applied) {
-    later(process_->applied.next(world_.now(), world_.random.below(200)),
-          [this, applied = std::move(applied)]() mutable {
-              process_->core->on_applied(applied);
-              turn();
-          });
-}
-
-template <typename Message>
-void SimNode::answer(const replica::Route& to, const Message& message) {
-    if (to.address.node == id_) {
-        tell_loop(to.address.loop, message);
-        return;
-    }
-    std::string bytes;
-    wire::append(message, bytes);
-    later(process_->outgoing.next(world_.now(), world_.random.below(100)),
-          [this, node = to.address.node, bytes = std::move(bytes)]() mutable {
-              ++totals.frames;
-              network_.send(id_, node, std::move(bytes));
-          });
-}
-
-void SimNode::on_opened(GroupId group, const replica::Route& to, StreamId stream, Index index) {
-    answer(to, wire::StreamOpened{group, to.address.loop, to.attachment, stream, index});
-}
-
-void SimNode::on_welcome(GroupId group, const replica::Route& to, std::uint64_t applied_seq) {
-    answer(to, wire::Welcome{group, to.address.loop, to.attachment, applied_seq});
-}
-
-void SimNode::on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) {
-    using Reason = wire::StreamRefused::Reason;
-    answer(to, wire::StreamRefused{
-                   group, to.address.loop, to.attachment,
-                   why == replica::AttachRefusal::kGap ? Reason::kGap : Reason::kDead, NodeId{}});
-}
-
-void SimNode::on_news(GroupId group, const replica::Route& to, Index upto,
-                      std::shared_ptr<const StreamOutputs> outputs) {
-    if (to.address.node == id_) {
-        tell_loop(to.address.loop, node::LocalNews{group, to.attachment, upto, std::move(outputs)});
-        return;
-    }
-    wire::StreamNews news{group, to.address.loop, to.attachment, upto, {}, 0};
-    if (outputs) {
-        news.outputs = *outputs;
-    }
-    answer(to, news);
 }
 
 // --- frames and messages -----------------------------------------------------------------------

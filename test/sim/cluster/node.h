@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,7 +41,19 @@ struct NodeSettings {
     TimeUs sync_max = 3 * kMs;
     TimeUs apply_max = 1 * kMs;
     TimeUs flush_every = 2 * kSecond;
+    std::uint64_t kept_entries = 0;  // in the log, behind what is flushed
+    std::size_t piece_bytes = 1024;  // of a snapshot
     session::Limits limits;
+};
+
+// Where a snapshot has got to on a node: the places at which a crash leaves something different.
+enum class SnapshotStep : std::uint8_t {
+    kOpened,     // the leader has a reader
+    kRead,       // it has read a chunk
+    kBegun,      // the follower takes one
+    kAdded,      // it has added a chunk
+    kInstalled,  // its table is replaced, its log knows nothing of it
+    kLogged,     // its log is told
 };
 
 struct NodeTotals {
@@ -50,6 +64,9 @@ struct NodeTotals {
     std::uint64_t syncs = 0;
     std::uint64_t gateways_down = 0;  // streams declared dead by a leader
     std::uint64_t streams_lost = 0;
+    std::uint64_t snapshots_recorded_late = 0;  // at a start: a crash came before the log was told
+    std::uint64_t stalls = 0;                   // commits that waited for space
+    std::uint64_t damaged_stops = 0;            // starts refused: a record is damaged
 };
 
 class SimNode final : public node::Ports,
@@ -66,10 +83,20 @@ public:
     void start();
     // Effect: the process ends. `power`: what was written and not synced is lost in part.
     void crash(bool power);
+    // Effect: as crash(); then a bit of the log flips, where the log must notice. False: it was not
+    // running, or no such bit was found; then nothing happened to the disk. The node does not start
+    // again before repair().
+    bool crash_damaged();
+    void repair();
+    [[nodiscard]] bool damaged() const { return damage_.has_value(); }
+    // Effect: another one fills the disk, or makes room again.
+    void fill_disk(bool full);
     // SIGSTOP and SIGCONT.
     void freeze();
     void thaw();
-    void jump_wall(std::int64_t ms) { wall_offset_ms_ += ms; }
+    // Effect: the wall clock is off by so much from now on.
+    void set_wall(std::int64_t offset_ms) { wall_offset_ms_ = offset_ms; }
+    [[nodiscard]] std::int64_t wall_offset_ms() const { return wall_offset_ms_; }
     // Effect: adds what the process has counted to the totals, at its end.
     void count_process();
     void slow_disk(TimeUs extra) { disk_extra_ = extra; }
@@ -83,8 +110,11 @@ public:
     [[nodiscard]] SimGateway* gateway();
     [[nodiscard]] const MemoryKv& kv(GroupId set) const { return kvs_.at(set); }
     [[nodiscard]] state::Machine& machine(GroupId set);
-    // The lowest index every replica has flushed; the log keeps what is above it.
     void set_peers(const std::vector<std::unique_ptr<SimNode>>* peers) { peers_ = peers; }
+    // Called at each step of a snapshot, inside the node: it must not end the process.
+    void on_snapshot_step(std::function<void(SimNode&, SnapshotStep)> hook) {
+        snapshot_step_ = std::move(hook);
+    }
     NodeTotals totals;
 
     // Clock.
@@ -95,14 +125,14 @@ public:
     void append(GroupId group, std::uint64_t seq, wal::Batch batch) override;
     void apply(GroupId group, replica::Work work) override;
     void list_streams(GroupId group) override;
-    // No state is carried: maintain() compacts no further than the slowest node has flushed.
-    void open_snapshot(GroupId) override {}
-    void close_snapshot(GroupId) override {}
-    void read_snapshot(GroupId, NodeId, replica::TransferId,
-                       const state::SnapshotPosition&) override {}
-    void take_snapshot(GroupId, bool) override {}
-    void add_snapshot(GroupId, replica::TransferId, std::uint64_t, const SharedBytes&) override {}
-    void install_snapshot(GroupId, const raft::SnapshotMeta&) override {}
+    void open_snapshot(GroupId group) override;
+    void close_snapshot(GroupId group) override;
+    void read_snapshot(GroupId group, NodeId to, replica::TransferId transfer,
+                       const state::SnapshotPosition& at) override;
+    void take_snapshot(GroupId group, bool begin) override;
+    void add_snapshot(GroupId group, replica::TransferId transfer, std::uint64_t number,
+                      const SharedBytes& bytes) override;
+    void install_snapshot(GroupId group, const raft::SnapshotMeta& meta) override;
     void send(NodeId to, const wire::Frame& frame) override;
     void tell_loop(wire::LoopId loop, node::ToLoop message) override;
     void tell_loops(const node::ToLoop& message) override;
@@ -141,14 +171,22 @@ private:
         GroupId group;
         std::variant<replica::Work, Action> work;
     };
+    // A snapshot read from this replica, and one taken for it.
+    struct Held {
+        std::unique_ptr<state::SnapshotReader> snapshot;
+        std::unique_ptr<state::SnapshotInstaller> installer;
+    };
     struct Process {
         std::unique_ptr<wal::Log> log;
         std::map<GroupId, std::unique_ptr<replica::WalReader>> readers;
         std::map<GroupId, std::unique_ptr<replica::SetState>> states;
+        std::map<GroupId, Held> held;
         std::unique_ptr<node::Core> core;
         std::unique_ptr<SimGateway> gateway;
         std::deque<Append> to_append;
         std::vector<Append> committing;
+        std::size_t staged = 0;  // the first so many of them are in the log's hands
+        bool stalled = false;    // for lack of space
         std::deque<Task> to_apply;
         bool applying = false;
         bool turn_pending = false;
@@ -159,7 +197,13 @@ private:
         Lane outgoing;
     };
 
-    [[nodiscard]] NodeId random_peer();
+    struct Damage {
+        std::string file;
+        std::uint64_t offset = 0;
+        unsigned bit = 0;
+    };
+    enum class Commit : std::uint8_t { kDone, kNoSpace, kFailed };
+
     bool open_log();
     bool open_set(GroupId set);
     void turn();
@@ -167,9 +211,20 @@ private:
     void maintain();
     void begin_commit();
     void finish_commit();
-    bool commit_staged();
+    Commit commit_staged();
+    void watch_disk();
+    void set_capacity();
+    bool refuses(const Damage& damage) const;
     void crash_in_commit();
     void run_apply();
+    // On the apply thread, in order with what it has to apply; and from there to the core loop.
+    void ask(GroupId group, Action action);
+    void tell_core(Action action);
+    void install(GroupId group, const raft::SnapshotMeta& meta);
+    bool record_snapshot(GroupId set);
+    void step(SnapshotStep step);
+    [[nodiscard]] std::uint64_t hash_of_table(GroupId group) const;
+    void note_table(GroupId group);
     template <typename Message>
     void answer(const replica::Route& to, const Message& message);
     void observe();
@@ -195,6 +250,9 @@ private:
     std::uint64_t rate_ = 1000;
     std::int64_t wall_offset_ms_ = 0;
     TimeUs disk_extra_ = 0;
+    bool disk_full_ = false;
+    std::optional<Damage> damage_;
+    std::function<void(SimNode&, SnapshotStep)> snapshot_step_;
 };
 
 }  // namespace causeway::sim

@@ -4,7 +4,10 @@
 #include <memory>
 #include <sstream>
 
+#include "test/sim/cluster/app.h"
+#include "test/sim/cluster/population.h"
 #include "test/sim/history/delivery_check.h"
+#include "test/sim/history/register_check.h"
 
 namespace causeway::sim {
 namespace {
@@ -12,11 +15,23 @@ namespace {
 constexpr TimeUs kLeaderWithin = 2 * kSecond;  // I20
 constexpr TimeUs kQuietWithin = 60 * kSecond;
 constexpr TimeUs kLinksWithin = 5 * kSecond;
+constexpr std::uint64_t kConfigurationsMax = 100'000;  // of a register; then nothing is said of it
 
-class NoRules final : public Router {
+// One rule: what is published to kQueueFilter goes to the queue as it is.
+class QueueRule final : public Router {
 public:
-    std::uint64_t route(const Publish&, SetMs, std::string&) override { return 0; }
-    [[nodiscard]] bool interested(std::string_view) const override { return false; }
+    std::uint64_t route(const Publish& publish, SetMs, std::string& outputs) override {
+        RouteOutput output;
+        output.kind = RouteKind::kQueue;
+        output.target = kQueue;
+        output.key = publish.client_id;
+        output.body = publish.body;
+        append_route_output(output, outputs);
+        return 1;
+    }
+    [[nodiscard]] bool interested(std::string_view topic) const override {
+        return filter_selects(kQueueFilter, topic);
+    }
 };
 
 class ClusterRun final : public Fleet {
@@ -25,35 +40,33 @@ public:
     RunResult run();
 
     Gateway pick_gateway() override;
+    void will_delivered(std::uint64_t id) override;
 
 private:
     void draw_settings();
     void make_devices();
-    void fault();
-    void crash_one();
-    void cut_some();
-    void restart_later(SimNode& node);
     void heal();
     void expect_leaders();
     void expect_quiet();
+    [[nodiscard]] bool queues_empty();
     void expect_equal();
     void check_history();
     void collect(RunTotals& totals);
-    [[nodiscard]] SimNode& any_node() { return *nodes_[world_.random.below(nodes_.size())]; }
-    [[nodiscard]] SimNode* leader(GroupId set);
     [[nodiscard]] bool converged();
 
     RunOptions options_;
     World world_;
     NodeSettings settings_;
-    NoRules rules_;
+    QueueRule rules_;
     std::unique_ptr<ClusterChecker> checker_;
     std::unique_ptr<Network> network_;
     std::vector<std::unique_ptr<SimNode>> nodes_;
+    std::unique_ptr<Faults> faults_;
     std::vector<std::unique_ptr<SimDevice>> devices_;
+    QueueCheck queue_{world_, history};
+    std::vector<std::unique_ptr<SimApp>> apps_;
     DeviceTotals device_totals_;
     RunTotals totals_;
-    bool healed_ = false;
 };
 
 ClusterRun::ClusterRun(const RunOptions& options) : options_(options), world_(options.seed) {
@@ -68,6 +81,7 @@ ClusterRun::ClusterRun(const RunOptions& options) : options_(options), world_(op
         nodes_.back()->set_rate(world_.random.between(950, 1050));
         network_->add(NodeId(id), *nodes_.back());
     }
+    faults_ = std::make_unique<Faults>(world_, *network_, nodes_, settings_);
     make_devices();
 }
 
@@ -83,60 +97,27 @@ void ClusterRun::draw_settings() {
     settings_.sync_max = random.chance(1, 4) ? 30 * kMs : 3 * kMs;
     settings_.apply_max = random.chance(1, 4) ? 20 * kMs : 1 * kMs;
     settings_.flush_every = random.between(1, 6) * kSecond;
+    settings_.kept_entries = random.chance(1, 2) ? 0 : random.below(200);
+    settings_.piece_bytes = random.chance(1, 2) ? 400 : 4096;
     settings_.limits.inflight_max = static_cast<std::uint16_t>(random.chance(1, 2) ? 4 : 1024);
 }
 
 void ClusterRun::make_devices() {
-    Random& random = world_.random;
-    const std::size_t publishers = 3 + random.below(3);
-    const std::size_t subscribers = 2 + random.below(3);
-    const auto topic = [](std::size_t device, std::size_t n) {
-        return "d/p" + std::to_string(device) + "/t" + std::to_string(n);
-    };
-    for (std::size_t i = 0; i < publishers; ++i) {
-        DeviceOptions options;
-        options.name = "d/p" + std::to_string(i);
-        options.version = random.chance(1, 2) ? mqtt::Version::k5 : mqtt::Version::k311;
-        options.persistent = random.chance(3, 4);
-        options.will = random.chance(1, 2);
-        options.act_every = random.between(20, 200) * kMs;
-        options.topics = {topic(i, 0), topic(i, 1), topic((i + 1) % publishers, 9)};
-        options.qos = {1};
-        if (random.chance(2, 3)) {
-            options.qos.push_back(2);
-        }
-        if (random.chance(1, 3)) {
-            options.qos.push_back(0);
-        }
-        devices_.push_back(
-            std::make_unique<SimDevice>(world_, *this, *checker_, device_totals_, options));
+    for (DeviceOptions& options : draw_devices(world_.random)) {
+        devices_.push_back(std::make_unique<SimDevice>(world_, *this, *checker_, device_totals_,
+                                                       std::move(options)));
     }
-    for (std::size_t i = 0; i < subscribers; ++i) {
-        DeviceOptions options;
-        options.name = "s/c" + std::to_string(i);
-        options.version = random.chance(1, 2) ? mqtt::Version::k5 : mqtt::Version::k311;
-        options.persistent = i == 0 || random.chance(3, 4);
-        options.receive_maximum = static_cast<std::uint16_t>(random.chance(1, 2) ? 2 : 50);
-        options.read_delay = random.chance(1, 5) ? 30 * kMs : 0;
-        options.act_every = random.between(50, 300) * kMs;
-        const auto qos = [&] { return static_cast<std::uint8_t>(1 + random.below(2)); };
-        switch (random.below(3)) {
-            case 0:
-                options.filters = {{"d/#", qos()}};
-                break;
-            case 1:
-                options.filters = {{"d/+/t0", qos()}, {topic(0, 1), qos()}, {"+/p1/#", qos()}};
-                break;
-            default:
-                options.filters = {{topic(0, 0), qos()}, {topic(1, 0), qos()}, {"w/#", qos()}};
-                break;
-        }
-        if (i == 0) {
-            options.filters.push_back({"w/#", 2});
-        }
-        devices_.push_back(
-            std::make_unique<SimDevice>(world_, *this, *checker_, device_totals_, options));
+    for (std::uint64_t apps = 1 + world_.random.below(2); apps > 0; --apps) {
+        apps_.push_back(std::make_unique<SimApp>(world_, *this, queue_, settings_.sets));
     }
+    // The queue is owed what the rule sends there.
+    Event event;
+    event.kind = EventKind::kSubscribed;
+    event.qos = 1;
+    event.persistent = true;
+    event.who = history.names.intern(kQueue);
+    event.topic = history.names.intern(kQueueFilter);
+    history.events.push_back(event);
 }
 
 Fleet::Gateway ClusterRun::pick_gateway() {
@@ -153,153 +134,10 @@ Fleet::Gateway ClusterRun::pick_gateway() {
     return {node->gateway(), node};
 }
 
-// --- phase 1 -----------------------------------------------------------------------------------
-
-SimNode* ClusterRun::leader(GroupId set) {
-    for (const auto& node : nodes_) {
-        if (node->alive() && !node->frozen() && node->core()->group(set)->serving()) {
-            return node.get();
-        }
-    }
-    return nullptr;
-}
-
-void ClusterRun::restart_later(SimNode& node) {
-    // Sometimes long enough that its gateway is declared dead.
-    const TimeUs down = world_.random.chance(1, 5) ? world_.delay(3 * kSecond, 11 * kSecond)
-                                                   : world_.delay(20 * kMs, 4 * kSecond);
-    world_.after(down, [this, &node] {
-        if (!node.alive()) {
-            node.start();
-        }
-    });
-}
-
-void ClusterRun::crash_one() {
-    Random& random = world_.random;
-    SimNode* node = &any_node();
-    if (random.chance(1, 2)) {
-        const GroupId set(static_cast<std::uint32_t>(1 + random.below(settings_.sets)));
-        if (SimNode* led = leader(set)) {
-            node = led;
-        }
-    }
-    if (!node->alive()) {
-        return;
-    }
-    const bool power = random.chance(1, 2);
-    totals_.power_losses += power ? 1 : 0;
-    node->crash(power);
-    restart_later(*node);
-}
-
-void ClusterRun::cut_some() {
-    Random& random = world_.random;
-    ++totals_.cuts;
-    const SimNode& node = any_node();
-    const SimNode& other = any_node();
-    const bool alone = random.chance(1, 2);
-    const bool both = random.chance(1, 2);
-    const TimeUs until = world_.delay(50 * kMs, 7 * kSecond);
-    world_.note("cut " + std::to_string(node.id().value()) +
-                (alone ? " from all" : " from " + std::to_string(other.id().value())) +
-                (both ? "" : " one way"));
-    for (const auto& peer : nodes_) {
-        if (peer->id() == node.id() || (!alone && peer->id() != other.id())) {
-            continue;
-        }
-        const NodeId a = node.id();
-        const NodeId b = peer->id();
-        network_->block(a, b, true);
-        if (both) {
-            network_->block(b, a, true);
-        }
-        world_.after(until, [this, a, b] {
-            network_->block(a, b, false);
-            network_->block(b, a, false);
-        });
-    }
-}
-
-void ClusterRun::fault() {
-    if (healed_) {
-        return;
-    }
-    Random& random = world_.random;
-    world_.after(world_.delay(50 * kMs, 2500 * kMs), [this] { fault(); });
-    ++totals_.faults;
-    SimNode& node = any_node();
-    switch (random.below(12)) {
-        case 0:
-        case 1:
-        case 2:
-            crash_one();
-            return;
-        case 3:
-        case 4:
-            cut_some();
-            return;
-        case 5:
-            ++totals_.freezes;
-            world_.note("node " + std::to_string(node.id().value()) + " is stopped");
-            node.freeze();
-            world_.after(world_.delay(50 * kMs, 9 * kSecond), [&node] { node.thaw(); });
-            return;
-        case 6:
-            network_->reset(node.id(), any_node().id());
-            return;
-        case 7: {
-            const NodeId from = node.id();
-            const NodeId to = any_node().id();
-            network_->slow(from, to, world_.delay(1 * kMs, 400 * kMs));
-            world_.after(world_.delay(1 * kSecond, 5 * kSecond),
-                         [this, from, to] { network_->slow(from, to, 0); });
-            return;
-        }
-        case 8: {
-            const GroupId set(static_cast<std::uint32_t>(1 + random.below(settings_.sets)));
-            if (SimNode* led = leader(set)) {
-                ++totals_.transfers;
-                led->transfer(set, any_node().id());
-            }
-            return;
-        }
-        case 9:
-            node.slow_disk(world_.delay(5 * kMs, 1500 * kMs));
-            world_.after(world_.delay(100 * kMs, 4 * kSecond), [&node] { node.slow_disk(0); });
-            return;
-        case 10:
-            node.jump_wall(static_cast<std::int64_t>(random.below(240'000)) - 120'000);
-            return;
-        default:
-            // The power of the whole place, or two nodes in quick succession.
-            if (random.chance(1, 3)) {
-                world_.note("power failure of all");
-                for (const auto& each : nodes_) {
-                    each->crash(true);
-                    restart_later(*each);
-                }
-            } else {
-                crash_one();
-                crash_one();
-            }
-            return;
-    }
-}
-
 // --- phase 2 -----------------------------------------------------------------------------------
 
 void ClusterRun::heal() {
-    healed_ = true;
-    world_.note("healed");
-    network_->heal();
-    for (const auto& node : nodes_) {
-        node->thaw();
-        node->slow_disk(0);
-        if (!node->alive()) {
-            node->start();
-        }
-    }
+    faults_->heal();
     const TimeUs until = world_.now() + kLinksWithin;
     while (world_.failure.empty() && !network_->whole() && world_.now() < until) {
         world_.run_until(world_.now() + 50 * kMs);
@@ -312,10 +150,10 @@ void ClusterRun::heal() {
 void ClusterRun::expect_leaders() {
     const TimeUs until = world_.now() + kLeaderWithin;
     for (const auto& [set, group] : nodes_.front()->core()->groups()) {
-        while (world_.failure.empty() && leader(set) == nullptr && world_.now() < until) {
+        while (world_.failure.empty() && faults_->leader(set) == nullptr && world_.now() < until) {
             world_.run_until(world_.now() + 20 * kMs);
         }
-        if (leader(set) == nullptr) {
+        if (faults_->leader(set) == nullptr) {
             world_.fail("I20: set " + std::to_string(set.value()) + " has no leader after 2 s");
         }
     }
@@ -333,7 +171,7 @@ void ClusterRun::expect_quiet() {
         world_.run_until(world_.now() + kStep);
         const bool quiet = std::all_of(devices_.begin(), devices_.end(),
                                        [](const auto& device) { return device->quiet(); });
-        calm = quiet && seen == history.events.size() ? calm + 1 : 0;
+        calm = quiet && queues_empty() && seen == history.events.size() ? calm + 1 : 0;
         seen = history.events.size();
     }
     if (calm < kCalm) {
@@ -341,6 +179,7 @@ void ClusterRun::expect_quiet() {
         for (const auto& device : devices_) {
             who += device->quiet() ? "" : "; " + device->describe();
         }
+        who += queues_empty() ? "" : "; a queue is not empty";
         world_.fail("I20: something never came to an end" + who);
     }
 }
@@ -402,15 +241,44 @@ void ClusterRun::expect_equal() {
                             std::to_string(peer.set.value()) + " messages");
             }
         }
+        for (const QueueStatus& queue : statistics.queues) {
+            if (queue.sent != queue.acknowledged) {
+                world_.fail("queue: set " + std::to_string(set) + " counts " +
+                            std::to_string(queue.sent) + " sent and " +
+                            std::to_string(queue.acknowledged) + " acknowledged");
+            }
+        }
         if (statistics.inbox_messages != 0) {
             world_.fail("set " + std::to_string(set) + " still holds messages in inboxes");
         }
     }
 }
 
+void ClusterRun::will_delivered(std::uint64_t id) {
+    for (const auto& device : devices_) {
+        device->will_delivered(id);
+    }
+}
+
+bool ClusterRun::queues_empty() {
+    for (std::uint32_t set = 1; set <= settings_.sets; ++set) {
+        for (const auto& queue : nodes_.front()->machine(GroupId(set)).statistics().queues) {
+            if (queue.messages != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void ClusterRun::check_history() {
     for (const auto& device : devices_) {
         device->settle_wills();
+    }
+    queue_.finish();
+    const RegisterReport registers = check_registers(history, kConfigurationsMax);
+    for (const std::string& violation : registers.violations) {
+        world_.fail("retained: " + violation);
     }
     const DeliveryReport report = check_deliveries(history);
     totals_.sent = report.totals.sent;
@@ -428,17 +296,13 @@ void ClusterRun::collect(RunTotals& totals) {
     totals.events = world_.events();
     totals.log = checker_->totals;
     totals.devices = device_totals_;
+    totals.faults = faults_->totals;
+    totals.queue = queue_.totals;
     for (const auto& node : nodes_) {
         if (node->alive()) {
             node->count_process();
         }
-        totals.gateway_deaths += node->totals.gateways_down;
-        totals.streams_lost += node->totals.streams_lost;
-        totals.nodes.starts += node->totals.starts;
-        totals.nodes.crashes_in_commit += node->totals.crashes_in_commit;
-        totals.nodes.frames += node->totals.frames;
-        totals.nodes.compactions += node->totals.compactions;
-        totals.nodes.syncs += node->totals.syncs;
+        sum_counters(totals.nodes, node->totals);
     }
 }
 
@@ -449,7 +313,10 @@ RunResult ClusterRun::run() {
     for (const auto& device : devices_) {
         device->start();
     }
-    world_.after(1 * kSecond, [this] { fault(); });
+    for (const auto& app : apps_) {
+        app->start();
+    }
+    faults_->start();
     world_.run_until(options_.faults_for);
     if (world_.failure.empty()) {
         heal();
@@ -480,59 +347,6 @@ RunResult ClusterRun::run() {
 }
 
 }  // namespace
-
-void RunTotals::add(const RunTotals& one) {
-    runs += one.runs;
-    events += one.events;
-    sent += one.sent;
-    acknowledged += one.acknowledged;
-    delivered += one.delivered;
-    redelivered += one.redelivered;
-    owed += one.owed;
-    gateway_deaths += one.gateway_deaths;
-    streams_lost += one.streams_lost;
-    faults += one.faults;
-    freezes += one.freezes;
-    cuts += one.cuts;
-    transfers += one.transfers;
-    power_losses += one.power_losses;
-    log.leaders += one.log.leaders;
-    log.truncations += one.log.truncations;
-    log.entries += one.log.entries;
-    log.applied += one.log.applied;
-    log.acknowledged += one.log.acknowledged;
-    devices.connects += one.devices.connects;
-    devices.resumed += one.devices.resumed;
-    devices.takeovers += one.devices.takeovers;
-    devices.takeovers_qos2 += one.devices.takeovers_qos2;
-    devices.drops += one.devices.drops;
-    devices.wills += one.devices.wills;
-    devices.wills_due += one.devices.wills_due;
-    devices.refused += one.devices.refused;
-    nodes.starts += one.nodes.starts;
-    nodes.crashes_in_commit += one.nodes.crashes_in_commit;
-    nodes.frames += one.nodes.frames;
-    nodes.compactions += one.nodes.compactions;
-    nodes.syncs += one.nodes.syncs;
-}
-
-std::string RunTotals::text() const {
-    std::ostringstream out;
-    out << runs << " runs, " << events << " events, " << faults << " faults: " << nodes.starts
-        << " starts, " << power_losses << " power losses (" << nodes.crashes_in_commit
-        << " in a commit), " << cuts << " cuts, " << freezes << " freezes, " << transfers
-        << " transfers\n"
-        << log.leaders << " leaders, " << log.entries << " entries, " << log.applied << " applied, "
-        << log.truncations << " truncations, " << nodes.compactions << " compactions, "
-        << nodes.syncs << " syncs, " << nodes.frames << " frames\n"
-        << sent << " sent, " << acknowledged << " acknowledged, " << devices.refused << " refused, "
-        << delivered << " delivered (" << redelivered << " again), " << owed << " owed\n"
-        << devices.connects << " connects, " << devices.resumed << " resumed, " << devices.takeovers
-        << " takeovers (" << devices.takeovers_qos2 << " with QoS 2 under way), " << devices.wills
-        << " wills (" << devices.wills_due << " due), " << gateway_deaths << " gateway deaths, "
-        << streams_lost << " streams lost\n";
-    return out.str();
-}
 
 RunResult run_cluster(const RunOptions& options) { return ClusterRun(options).run(); }
 

@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "test/sim/cluster/checker.h"
-#include "test/sim/cluster/device.h"
-#include "test/sim/cluster/node.h"
+#include "test/sim/cluster/totals.h"
 
 namespace causeway::sim {
 
@@ -16,29 +14,6 @@ struct RunOptions {
     std::uint64_t seed = 1;
     std::size_t trace_lines = 0;  // the last so many are kept; 0: none
     TimeUs faults_for = 15 * kSecond;
-};
-
-struct RunTotals {
-    std::uint64_t runs = 0;
-    std::uint64_t events = 0;
-    std::uint64_t sent = 0;
-    std::uint64_t acknowledged = 0;
-    std::uint64_t delivered = 0;
-    std::uint64_t redelivered = 0;
-    std::uint64_t owed = 0;
-    std::uint64_t gateway_deaths = 0;  // streams declared dead by a leader
-    std::uint64_t streams_lost = 0;
-    std::uint64_t faults = 0;
-    std::uint64_t freezes = 0;
-    std::uint64_t cuts = 0;
-    std::uint64_t transfers = 0;
-    std::uint64_t power_losses = 0;
-    CheckTotals log;
-    DeviceTotals devices;
-    NodeTotals nodes;
-
-    void add(const RunTotals& one);
-    [[nodiscard]] std::string text() const;
 };
 
 struct RunResult {

@@ -145,7 +145,10 @@ DiskResult<> SimDisk::sync_directory() {
     return {};
 }
 
-DiskResult<std::uint64_t> SimDisk::free_bytes() { return capacity_ - used(); }
+DiskResult<std::uint64_t> SimDisk::free_bytes() {
+    const std::uint64_t bytes = used();
+    return capacity_ > bytes ? capacity_ - bytes : 0;
+}
 
 std::unique_ptr<SimDisk> SimDisk::crash(Keep keep, std::size_t changes) const {
     auto next = std::make_unique<SimDisk>();

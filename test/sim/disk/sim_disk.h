@@ -52,6 +52,7 @@ public:
     void ignore_directory_syncs() { ignore_directory_syncs_ = true; }
     // No file grows beyond this total.
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+    [[nodiscard]] std::uint64_t used_bytes() const { return used(); }
     // The next write lands `distance` bytes further on.
     void misdirect_next_write(std::uint64_t distance) { misdirect_ = distance; }
     void flip_bit(const std::string& name, std::uint64_t offset, unsigned bit);

@@ -8,7 +8,8 @@
 //                 another topic; nor after it was refused (unless it was sent again).
 //   twice         What is delivered with QoS 2 is delivered once per subscriber.
 //   order         First deliveries to one subscriber of one publisher, topic and published QoS
-//                 stand in the order in which they were first sent.
+//                 stand in the order in which they were first sent; a message that was sent again
+//                 may come late to a subscription that was acknowledged after it was first sent.
 //   lost          No session ends unasked.
 //
 // A message neither acknowledged nor refused is unknown: it may appear, or not. Deliveries from the

@@ -179,6 +179,28 @@ TEST(DeliveryCheck, OrderIsThatOfTheFirstSending) {
     expect_only(s, Rule::kOrder);
 }
 
+// The first copy of 1 came before the subscription, that of 2 behind it.
+TEST(DeliveryCheck, ASubscriptionBetweenTwoSendingsMayGetTheSecondAlone) {
+    Story s;
+    s.sent("dev", "a", 1);
+    s.sent("dev", "a", 2);
+    s.subscribed("app", "a");
+    s.delivered("app", "a", 2);
+    s.published("dev", "a", 1);
+    s.delivered("app", "a", 1);
+    expect_good(s);
+}
+
+TEST(DeliveryCheck, OrderHoldsForWhatWasSentOnceWheneverTheSubscriptionBegan) {
+    Story s;
+    s.sent("dev", "a", 1);
+    s.sent("dev", "a", 2);
+    s.subscribed("app", "a");
+    s.delivered("app", "a", 2);
+    s.delivered("app", "a", 1);
+    expect_only(s, Rule::kOrder);
+}
+
 TEST(DeliveryCheck, Qos2DeliveredTwiceFailsEvenWithDup) {
     Story s = good_story();
     s.delivered("app", "plant/dev8/down", 103, 2).dup = true;
