@@ -26,6 +26,13 @@ def load_script(name):
 scripts_cluster = load_script("cluster")
 
 
+def findings(node):
+    """What sanitizers and failed checks left in the log of a node, whose end nobody may have seen."""
+    words = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:", "check failed:", " critical ")
+    log = node.log_text() if (node.folder / "log.txt").exists() else ""
+    return [f"node {node.number}: {line[:300]}" for line in log.splitlines() if any(word in line for word in words)]
+
+
 class Member(scripts_cluster.Node, Api):
     """A node with the ports that test clients look for."""
     tcp = 1883
@@ -73,8 +80,11 @@ class LocalCluster(scripts_cluster.Cluster):
             if node.pid:
                 node.signal(signal.SIGCONT)
                 node.kill()
-        if self.own_folder and kind is None:
+        reports = [line for node in self.nodes for line in findings(node)]
+        if self.own_folder and kind is None and not reports:
             shutil.rmtree(self.own_folder, ignore_errors=True)
+        if kind is None:
+            assert not reports, reports[:20]
 
     def heal(self):
         """Every node runs and every set has a leader that all know."""
