@@ -251,7 +251,8 @@ void Core::take(NodeId, wire::StreamRefused& refused) {
     view_.ports.tell_loop(refused.loop, refused);
 }
 void Core::take(NodeId, wire::StreamNews& news) {
-    view_.ports.tell_loop(news.loop, std::move(news));
+    const wire::LoopId loop = news.loop;
+    view_.ports.tell_loop(loop, std::move(news));
 }
 
 void Core::take(NodeId from, wire::Ping& ping) {
@@ -259,9 +260,10 @@ void Core::take(NodeId from, wire::Ping& ping) {
     peer.wall_ms = ping.wall_ms;
     peer.pinged_at = view_.clock.mono_ms();
     compare_clocks();
-    for (auto& [set, leader] : view_.leaders) {
+    for (auto& [id, leader] : view_.leaders) {
+        const GroupId set = id;
         const auto led = std::find_if(ping.led.begin(), ping.led.end(),
-                                      [&](const wire::Led& one) { return one.group == set; });
+                                      [set](const wire::Led& one) { return one.group == set; });
         if (led != ping.led.end()) {
             learn_leader(LeaderIs{set, from, led->term});
         } else if (leader.node == from) {
