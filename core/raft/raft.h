@@ -142,6 +142,9 @@ public:
     [[nodiscard]] const Configuration& configuration() const;
     // The index of the entry, or snapshot, the configuration in force came with.
     [[nodiscard]] Index configuration_index() const { return configurations_.front().index; }
+    // On a leader: the configuration in force is the last there is, and entries behind it and of
+    // this term are committed, so that a majority of its voters holds all that is.
+    [[nodiscard]] bool configuration_settled() const;
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] Status status() const;
 

@@ -35,6 +35,13 @@ tl::expected<Index, ProposeError> Raft::propose_configuration(const Configuratio
     return index;
 }
 
+bool Raft::configuration_settled() const {
+    const auto* leader = std::get_if<Leader>(&role_);
+    return leader != nullptr && configurations_.size() == 1 &&
+           log_.commit() >= leader->configuration_gate &&
+           log_.commit() >= leader->term_start && log_.commit() > configuration_index();
+}
+
 void Raft::note_configuration(Index index, Configuration configuration) {
     if (configurations_.size() > 1) {
         // Its successor was proposed, so it is committed, whatever we had heard of it.

@@ -45,6 +45,10 @@ void ApplyThread::push(Item item) {
 
 void ApplyThread::push(GroupId group, Work work) { push(Item{group, std::move(work)}); }
 void ApplyThread::ask(GroupId group, Query query) { push(Item{group, std::move(query)}); }
+void ApplyThread::run_there(Task task) { push(Item{GroupId{}, std::move(task)}); }
+void ApplyThread::adopt(GroupId group, std::unique_ptr<SetState> state) {
+    push(Item{group, std::move(state)});
+}
 
 void ApplyThread::run() {
     std::vector<Item> items;
@@ -78,6 +82,14 @@ void ApplyThread::finish() {
 }
 
 void ApplyThread::take(Item& item) {
+    if (auto* task = std::get_if<Task>(&item.what)) {
+        (*task)();
+        return;
+    }
+    if (auto* state = std::get_if<std::unique_ptr<SetState>>(&item.what)) {
+        states_[item.group] = std::move(*state);
+        return;
+    }
     SetState& state = *states_.at(item.group);
     if (auto* work = std::get_if<Work>(&item.what)) {
         state.take(*work);

@@ -39,11 +39,17 @@ public:
     // Runs `query` between batches, after what was queued before it.
     using Query = absl::AnyInvocable<void(SetState& state)>;
     void ask(GroupId group, Query query);
+    // Effect: the set is one of this thread's, behind what was queued before and before what is
+    // queued after. Thread-safe.
+    void adopt(GroupId group, std::unique_ptr<SetState> state);
+    // Runs something that waits and concerns no set. Thread-safe, in order with the rest.
+    using Task = absl::AnyInvocable<void()>;
+    void run_there(Task task);
 
 private:
     struct Item {
         GroupId group;
-        std::variant<Work, Query> what;
+        std::variant<Work, Query, Task, std::unique_ptr<SetState>> what;
     };
 
     void push(Item item);

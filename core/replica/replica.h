@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include <tl/expected.hpp>
+
 #include "core/base/bytes.h"
 #include "core/base/tagged.h"
 #include "core/base/time.h"
@@ -103,6 +105,14 @@ public:
     // hand over: its followers' logs may be well.
     [[nodiscard]] bool log_stalls() const { return stalled_ticks_ >= options_.stalled_ticks; }
     bool transfer_leadership(NodeId to) { return raft_.transfer_leadership(to); }
+    // Effect: proposes a change of one member; raft::Raft says when it may.
+    tl::expected<Index, raft::ProposeError> propose_configuration(const raft::Configuration& to) {
+        return raft_.propose_configuration(to);
+    }
+    // Effect: proposes an entry of the caller's own making, beside those that open_entry() fills.
+    tl::expected<Index, raft::ProposeError> propose(SharedBytes entry) {
+        return raft_.propose(std::move(entry));
+    }
 
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
     [[nodiscard]] Index applied() const { return applied_; }

@@ -17,6 +17,9 @@ namespace causeway::replica {
 class WalReader final : public raft::LogReader {
 public:
     WalReader(const wal::Log& log, GroupId group);
+    // Of a group the log knows nothing of; also while the log is written to.
+    struct New {};
+    WalReader(const wal::Log& log, GroupId group, New) : log_(log), group_(group) {}
 
     [[nodiscard]] Index first_index() const override { return first_; }
     [[nodiscard]] Index last_index() const override { return last_; }
