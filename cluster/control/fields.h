@@ -1,6 +1,6 @@
 // Tagged fields, the one shape of everything the control group writes: varint tag, varint length,
 // bytes. A number is its varint inside those bytes, so that a reader skips what it does not know.
-// Private to cluster/control.
+// For cluster/control and the reports of cluster/node.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,8 @@ namespace causeway::node {
 namespace {
 
 constexpr MonoMs kWatchMs = 1'000;
+// Three pings.
+constexpr MonoMs kHearsMs = 1'500;
 
 }  // namespace
 
@@ -41,6 +43,9 @@ void Core::on_tick() {
     for (auto& [id, group] : groups_) {
         group->tick(now);
     }
+    if (control_ != nullptr) {
+        control_->on_tick();
+    }
     if (ping_due_ || now - pinged_at_ >= options_.ping_ms) {
         ping();
     }
@@ -51,7 +56,9 @@ void Core::on_tick() {
 }
 
 void Core::on_appended(GroupId id, std::uint64_t seq) {
-    if (Group* appended = group(id)) {
+    if (control_ != nullptr && id == control::kControlGroup) {
+        control_->on_appended(seq);
+    } else if (Group* appended = group(id)) {
         appended->replica().on_append_done(seq);
     }
 }
@@ -79,6 +86,9 @@ void Core::ping() {
             ping.led.push_back(wire::Led{id, group->replica().term(), group->replica().applied()});
         }
     }
+    if (control_ != nullptr) {
+        control_->add_led(ping);
+    }
     for (const auto& [id, peer] : peers_) {
         view_.ports.send(id, ping);
     }
@@ -100,6 +110,9 @@ void Core::compare_clocks() {
 }
 
 void Core::end_turn() {
+    if (control_ != nullptr) {
+        control_->end_turn();
+    }
     for (auto& [id, group] : groups_) {
         group->drain();
         const LeaderIs leader = group->leader();
@@ -143,12 +156,18 @@ void Core::on_connected(NodeId peer) {
     for (auto& [set, group] : groups_) {
         group->on_peer_reset(peer);
     }
+    if (control_ != nullptr) {
+        control_->on_connected(peer);
+    }
     view_.ports.tell_loops(PeerReset{peer});
     ping_due_ = true;
 }
 
 void Core::on_disconnected(NodeId peer) {
     peers_.try_emplace(peer);
+    if (control_ != nullptr) {
+        control_->on_disconnected(peer);
+    }
     view_.ports.tell_loops(PeerReset{peer});
 }
 
@@ -167,7 +186,18 @@ void Core::on_peer_down(NodeId id) {
     for (auto& [set, group] : groups_) {
         group->replica().report_disconnected(id);
     }
+    if (control_ != nullptr) {
+        control_->on_peer_down(id);
+    }
     view_.ports.tell_loops(PeerReset{id});
+}
+
+std::uint64_t Core::uuid_of(NodeId peer) const { return speaker(peer).uuid; }
+
+bool Core::hears(NodeId peer) const {
+    const auto found = peers_.find(peer);
+    return peer == options_.self || (found != peers_.end() && found->second.up &&
+                                     view_.clock.mono_ms() - found->second.heard_at <= kHearsMs);
 }
 
 Speaker Core::speaker(NodeId node) const {
@@ -195,19 +225,28 @@ void Core::on_loop(FromLoop& message) {
 }
 
 void Core::take(NodeId from, wire::RaftFrame& frame) {
+    if (frame.message.from != from) {
+        return;
+    }
     Group* to = group(frame.group);
-    if (to != nullptr && frame.message.from == from) {
+    if (to != nullptr) {
         to->step(std::move(frame.message));
+    } else if (control_ != nullptr) {
+        control_->step(frame.group, std::move(frame.message));
     }
 }
 
 void Core::take(NodeId from, wire::SnapshotChunk& chunk) {
-    if (Group* to = group(chunk.group)) {
+    if (control_ != nullptr && chunk.group == control::kControlGroup) {
+        control_->take(from, chunk);
+    } else if (Group* to = group(chunk.group)) {
         to->take(speaker(from), chunk);
     }
 }
 void Core::take(NodeId from, wire::SnapshotAck& ack) {
-    if (Group* to = group(ack.group)) {
+    if (control_ != nullptr && ack.group == control::kControlGroup) {
+        control_->take(from, ack);
+    } else if (Group* to = group(ack.group)) {
         to->take(speaker(from), ack);
     }
 }
@@ -260,6 +299,9 @@ void Core::take(NodeId from, wire::Ping& ping) {
     peer.wall_ms = ping.wall_ms;
     peer.pinged_at = view_.clock.mono_ms();
     compare_clocks();
+    if (control_ != nullptr) {
+        control_->on_ping(from, ping);
+    }
     for (auto& [id, leader] : view_.leaders) {
         const GroupId set = id;
         const auto led = std::find_if(ping.led.begin(), ping.led.end(),

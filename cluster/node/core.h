@@ -14,9 +14,31 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "cluster/control/model.h"
 #include "cluster/node/group.h"
+#include "cluster/node/ports.h"
 
 namespace causeway::node {
+
+// The control group's end on this node (control.h), as Core sees it: what concerns the group, and
+// what a node hears of others. Core loop.
+class ControlEnd {
+public:
+    virtual ~ControlEnd() = default;
+    virtual void on_tick() = 0;
+    virtual void end_turn() = 0;
+    virtual void on_appended(std::uint64_t seq) = 0;
+    // For the control group, or for a set this node does not hold.
+    virtual void step(GroupId group, raft::Message message) = 0;
+    virtual void take(NodeId from, wire::SnapshotChunk& chunk) = 0;
+    virtual void take(NodeId from, const wire::SnapshotAck& ack) = 0;
+    virtual void on_ping(NodeId from, const wire::Ping& ping) = 0;
+    // Effect: names the control group in a ping if it is led here.
+    virtual void add_led(wire::Ping& ping) const = 0;
+    virtual void on_connected(NodeId peer) = 0;
+    virtual void on_disconnected(NodeId peer) = 0;
+    virtual void on_peer_down(NodeId peer) = 0;
+};
 
 struct CoreOptions {
     NodeId self;
@@ -42,6 +64,15 @@ public:
         return groups_;
     }
     [[nodiscard]] NodeView& view() { return view_; }
+    // Effect: what concerns the control group goes there. Before the first event; without it
+    // nothing of the kind is known. It must outlive this object.
+    void attach(ControlEnd& control) { control_ = &control; }
+    // Effect: so many nodes hold sets.
+    void set_nodes(std::size_t nodes) { options_.nodes = nodes; }
+    // The random number of a peer's data directory as it said itself; 0: not heard yet.
+    [[nodiscard]] std::uint64_t uuid_of(NodeId peer) const;
+    // The peer spoke a moment ago.
+    [[nodiscard]] bool hears(NodeId peer) const;
     [[nodiscard]] const CoreOptions& options() const { return options_; }
 
     // --- events --------------------------------------------------------------------------------
@@ -114,6 +145,7 @@ private:
 
     CoreOptions options_;
     NodeView view_;
+    ControlEnd* control_ = nullptr;
     std::map<GroupId, std::unique_ptr<Group>> groups_;
     std::map<NodeId, Peer> peers_;
     MonoMs pinged_at_ = 0;

@@ -130,6 +130,16 @@ bool Group::hand_over() {
     return best && replica_.transfer_leadership(best);
 }
 
+void Group::hold(bool held) {
+    const bool released = held_ && !held;
+    held_ = held;
+    replica_.hold_elections(receiver_.coming() || held_);
+    const auto& voters = replica_.raft().configuration().voters;
+    if (released && voters.size() == 1 && voters.front() == view_.self) {
+        replica_.campaign();  // nobody else could be waited for
+    }
+}
+
 bool Group::idle() const {
     const raft::Status status = replica_.status();
     return !serving_ || (!replica_.has_waiting() && status.applied == status.last);

@@ -105,6 +105,10 @@ public:
     // Effect: hands leadership to the voter that has most of the log; false: it does not lead, or
     // there is nobody to hand it to.
     bool hand_over();
+    // Effect: while held this replica votes and does not stand for election.
+    void hold(bool held);
+    // Effect: proposes something that changes nothing, so that there is an entry behind the last.
+    void nudge() { propose_step(); }
     // Nothing of the leader's waits to be committed or applied.
     [[nodiscard]] bool idle() const;
     // The state comes over as a whole, or is being put in place.
@@ -175,6 +179,7 @@ private:
     NodeView& view_;
     replica::Replica replica_;
     bool serving_ = false;
+    bool held_ = false;
     MonoMs serving_since_ = 0;
     // The newest attachment of each gateway loop, by {node, loop}.
     absl::flat_hash_map<std::pair<NodeId, wire::LoopId>, Attached> attached_;

@@ -1,5 +1,6 @@
 #include "cluster/node/identity.h"
 
+#include "cluster/node/whole_file.h"
 #include "core/base/encoding.h"
 #include "core/base/hash.h"
 #include "core/wal/posix_disk.h"
@@ -8,7 +9,6 @@ namespace causeway::node {
 namespace {
 
 constexpr std::string_view kFile = "identity";
-constexpr std::string_view kTemporary = "identity.new";
 constexpr std::size_t kBytes = 24;
 
 std::string encode(const Identity& identity) {
@@ -43,17 +43,8 @@ Result<Identity> load_identity(const std::string& data_dir, std::uint64_t random
         return fail(existing.error().message);
     }
     ++identity.boot;
-    // Whole or not at all: a new file takes the old one's name once it is durable.
-    (void)(*disk)->remove(kTemporary);
-    auto file = (*disk)->create(kTemporary);
-    if (!file) {
-        return fail(file.error().message);
-    }
-    for (const auto& done : {(*file)->write(0, encode(identity)), (*file)->sync(),
-                             (*disk)->rename(kTemporary, kFile), (*disk)->sync_directory()}) {
-        if (!done) {
-            return fail(done.error().message);
-        }
+    if (auto written = write_whole(**disk, kFile, encode(identity)); !written) {
+        return tl::unexpected(written.error());
     }
     return identity;
 }

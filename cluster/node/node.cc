@@ -84,8 +84,11 @@ std::unique_ptr<Outbox> Node::Runtime::make_outbox(io::Loop& loop, GroupId set) 
             read_outbox(set, std::move(sink), after, bytes_max, std::move(take));
         },
         [this, set](std::string command) {
-            loop_.post(
-                [this, set, command = std::move(command)] { core_->group(set)->propose(command); });
+            loop_.post([this, set, command = std::move(command)] {
+                if (Group* group = core_->group(set)) {
+                    group->propose(command);
+                }
+            });
         },
         [this, set](SinkReady ready) { watch_sinks(set, std::move(ready)); });
 }
@@ -104,7 +107,15 @@ void Node::Runtime::watch_sinks(GroupId set, SinkReady ready) {
         const std::lock_guard lock(watchers_mutex_);
         sink_watchers_[set] = std::move(ready);
     }
-    // What was owed before.
+    loop_.post([this, set] {
+        if (core_->group(set) != nullptr) {
+            tell_owed(set);
+        }
+    });
+}
+
+// What was owed before there was a watcher.
+void Node::Runtime::tell_owed(GroupId set) {
     apply_thread_.ask(set, [this, set](replica::SetState& state) {
         std::vector<std::string> names;
         for (const QueueStatus& outbox : state.machine().statistics().outboxes) {
@@ -216,6 +227,18 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
             status.refused_disk += counters.refused_disk;
             status.gateways_down += counters.gateways_down;
         }
+        for (const GroupId set : sets_) {
+            if (core_->group(set) == nullptr) {
+                SetStatus elsewhere;
+                elsewhere.set = set;
+                elsewhere.leader = core_->leader_of(set).node;
+                elsewhere.term = core_->leader_of(set).term.value();
+                status.serving = status.serving && elsewhere.leader.value() != 0;
+                status.sets.push_back(elsewhere);
+            }
+        }
+        std::sort(status.sets.begin(), status.sets.end(),
+                  [](const SetStatus& a, const SetStatus& b) { return a.set < b.set; });
         // What a set has counted is the same on every replica: the one that leads tells it.
         std::vector<GroupId> led;
         for (const SetStatus& set : status.sets) {
@@ -277,6 +300,22 @@ void Node::watch_queues(io::Loop& loop,
 void Node::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take) {
     runtime_->status(loop, std::move(take));
 }
+
+void Node::view(io::Loop& loop, absl::AnyInvocable<void(ClusterView)> take) {
+    runtime_->view(loop, std::move(take));
+}
+void Node::propose(io::Loop& loop, control::Command command,
+                   absl::AnyInvocable<void(Answer)> take) {
+    runtime_->propose(loop, std::move(command), std::move(take));
+}
+void Node::transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<void(Answer)> take) {
+    runtime_->transfer(loop, set, to, std::move(take));
+}
+
+void Node::watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take) {
+    runtime_->watch_rules(loop, std::move(take));
+}
+void Node::rules_active(std::uint64_t version) { runtime_->rules_active(version); }
 
 bool Node::is_alone() const { return runtime_->is_alone(); }
 std::uint64_t Node::id() const { return runtime_->id(); }

@@ -14,6 +14,7 @@
 
 #include <absl/functional/any_invocable.h>
 
+#include "cluster/node/cluster_view.h"
 #include "cluster/node/queue_declaration.h"
 #include "core/base/result.h"
 #include "core/base/time.h"
@@ -40,11 +41,20 @@ struct Member {
 
 struct NodeOptions {
     std::string data_dir;
-    NodeId self{1};
-    // All nodes, this one too, the same list everywhere; empty: this node alone.
+    NodeId self{1};  // of `members`; a node that joined is who it was given to be
+    // Those the cluster begins with, this one too, with the ids 1, 2, 3 …, the same list on each;
+    // empty: this node alone, or one that joined.
     std::vector<Member> members;
-    std::string cluster;                      // its name; nodes of another one are refused
-    std::shared_ptr<ssl_ctx_st> link_server;  // certs::make_peer_contexts(); with members only
+    std::string cluster;             // its name; nodes of another one are refused
+    std::string name = "node1";      // of this node, as its certificate has it
+    std::string host = "127.0.0.1";  // where other nodes reach it
+    std::uint16_t port = 0;
+    bool gateway = true;  // roles
+    bool core = true;
+    std::string version;                      // of the program
+    std::uint32_t voters_per_set = 3;         // odd
+    MonoMs balance_ms = 30'000;               // calm before a leadership moves; 0: they stay
+    std::shared_ptr<ssl_ctx_st> link_server;  // certs::make_peer_contexts(); empty: no other nodes
     std::shared_ptr<ssl_ctx_st> link_client;
     // A line worth logging about links to other nodes. Core loop; must not block.
     std::function<void(const std::string& line)> note;
@@ -141,6 +151,21 @@ public:
 
     // Effect: `take` is called on `loop` with the status. Any thread.
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
+
+    // --- the cluster, any thread; answers on `loop` --------------------------------------------
+    // Effect: `take` is called with what this node and those it reaches say of the cluster.
+    void view(io::Loop& loop, absl::AnyInvocable<void(ClusterView)> take);
+    // Effect: the command is applied by the control group, if it has a leader within 5 s.
+    void propose(io::Loop& loop, control::Command command, absl::AnyInvocable<void(Answer)> take);
+    // Effect: the set's leader, or that of the control group (0), is asked to hand over to a voter.
+    void transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<void(Answer)> take);
+
+    // Effect: `take` is called on `loop` with the rule version the cluster has active, now if there
+    // is one and whenever it is another. One watcher.
+    void watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take);
+    // Effect: the router evaluates this version. A node that does not evaluate the active one does
+    // not stand for election.
+    void rules_active(std::uint64_t version);
 
     [[nodiscard]] std::uint64_t id() const;
     // There are no other nodes: whatever becomes ready, it becomes ready here.

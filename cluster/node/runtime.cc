@@ -21,6 +21,12 @@ constexpr std::uint64_t kStartBytes = 8U << 20;
 
 Node::Runtime::Runtime(NodeOptions options, Clock& clock, Router& router, Fatal fatal)
     : options_(std::move(options)), clock_(clock), fatal_(std::move(fatal)), router_(router) {
+    alone_ = options_.members.size() < 2;
+    make_sets();
+}
+
+void Node::Runtime::make_sets() {
+    sets_.clear();
     for (std::uint32_t set = 1; set <= options_.sets; ++set) {
         sets_.emplace_back(set);
     }
@@ -37,6 +43,7 @@ void Node::Runtime::drop_loop_parts() {
     hook_ = {};
     tick_.reset();
     maintenance_.reset();
+    save_again_.reset();
     links_.reset();
 }
 
@@ -46,6 +53,9 @@ Result<> Node::Runtime::open() {
         return tl::unexpected(identity.error());
     }
     identity_ = *identity;
+    if (auto opened = open_membership(); !opened) {
+        return opened;
+    }
     if (auto opened = open_disk(); !opened) {
         return opened;
     }
@@ -58,6 +68,9 @@ Result<> Node::Runtime::open() {
     }
     open_mailboxes();
     if (auto opened = open_sets(); !opened) {
+        return opened;
+    }
+    if (auto opened = open_control(); !opened) {
         return opened;
     }
     if (auto opened = open_links(); !opened) {
@@ -147,7 +160,7 @@ Result<> Node::Runtime::open_links() {
             }
         }
     });
-    if (options_.members.size() < 2) {
+    if (!has_links()) {
         return {};
     }
     link::LinkOptions options;
@@ -158,22 +171,15 @@ Result<> Node::Runtime::open_links() {
     options.server = options_.link_server;
     options.client = options_.link_client;
     options.seed = options_.random;
-    std::vector<link::PeerAddress> peers;
-    for (const Member& member : options_.members) {
-        if (member.id == options_.self) {
-            options.name = member.name;
-            options.host = member.host;
-            options.port = member.port;
-        } else {
-            peers.push_back(link::PeerAddress{member.id, member.name, member.host, member.port});
-        }
-    }
+    options.name = options_.name;
+    options.host = options_.host;
+    options.port = options_.port;
     auto links = link::Links::open(loop_, options, *this);
     if (!links) {
         return tl::unexpected(links.error());
     }
     links_ = std::move(*links);
-    links_->set_peers(std::move(peers));
+    links_->set_peers(peers_of(control_->model()));
     return {};
 }
 
@@ -188,6 +194,10 @@ Result<> Node::Runtime::open_sets() {
     core_ = std::make_unique<Core>(options, clock_, router_, *this);
     core_->view().limits = options_.limits;
     for (const GroupId set : sets_) {
+        // Who joined holds what its log knows; the rest comes when a leader calls for it.
+        if (membership_.joined && !replica::knows(writer_->log(), set)) {
+            continue;
+        }
         if (auto opened = open_set(set); !opened) {
             return opened;
         }
@@ -213,49 +223,54 @@ Result<> Node::Runtime::open_set(GroupId set) {
     if (auto loaded = machine->load(); !loaded) {
         return loaded;
     }
-    raft::Configuration bootstrap;
-    for (const Member& member : options_.members) {
-        bootstrap.voters.push_back(member.id);
-    }
-    if (bootstrap.voters.empty()) {
-        bootstrap.voters.push_back(options_.self);
-    }
+    const auto bootstrap = this->bootstrap();
     if (!replica::knows(writer_->log(), set) && held.kv->applied().value() == 0) {
         if (auto written = append_and_wait(replica::bootstrap_batch(set, bootstrap)); !written) {
             return written;
         }
     }
-    // A crash between installing a snapshot and logging it: the log is told now.
-    auto unrecorded = replica::unrecorded_snapshot(set, replica::summary_of(writer_->log(), set),
-                                                   store_->snapshot_meta(set));
-    if (!unrecorded) {
-        return tl::unexpected(unrecorded.error());
-    }
-    if (*unrecorded) {
-        if (auto written = append_and_wait(std::move(**unrecorded)); !written) {
-            return written;
-        }
+    if (auto recorded = record_snapshot(set, store_->snapshot_meta(set)); !recorded) {
+        return recorded;
     }
     auto start = replica::start_of(writer_->log(), set, held.kv->applied(), bootstrap);
     if (!start) {
         return tl::unexpected(start.error());
     }
     held.reader = std::make_unique<replica::WalReader>(writer_->log(), set);
-    replica::ReplicaOptions options;
-    options.group = set;
-    options.raft.id = options_.self;
-    options.raft.seed = options_.random + set.value();
-    options.raft.entry_bytes_max = 8U << 20;
-    if (auto sound = raft::check_start(options.raft, *start, *held.reader); !sound) {
+    if (auto sound = raft::check_start(replica_options(set).raft, *start, *held.reader); !sound) {
         return sound;
     }
-    core_->add_group(options, *start, *held.reader, *machine);
+    add_set(set, *start, held, std::move(machine));
+    return {};
+}
+
+// A crash between installing a snapshot and logging it: the log is told now.
+Result<> Node::Runtime::record_snapshot(GroupId group, std::string_view origin) {
+    auto unrecorded =
+        replica::unrecorded_snapshot(group, replica::summary_of(writer_->log(), group), origin);
+    if (!unrecorded) {
+        return tl::unexpected(unrecorded.error());
+    }
+    return *unrecorded ? append_and_wait(std::move(**unrecorded)) : Result<>{};
+}
+
+replica::ReplicaOptions Node::Runtime::replica_options(GroupId group) const {
+    replica::ReplicaOptions options;
+    options.group = group;
+    options.raft.id = options_.self;
+    options.raft.seed = options_.random + group.value();
+    options.raft.entry_bytes_max = 8U << 20;
+    return options;
+}
+
+void Node::Runtime::add_set(GroupId set, const raft::Start& start, Held& held,
+                            std::unique_ptr<state::Machine> machine) {
+    core_->add_group(replica_options(set), start, *held.reader, *machine);
     replica::RingLimits ring;
     // Nobody attaches again where there is no other node to go to.
-    ring.bytes_max = options_.members.size() > 1 ? ring.bytes_max : 0;
-    apply_thread_.add(set,
-                      std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
-    return {};
+    ring.bytes_max = has_links() ? ring.bytes_max : 0;
+    apply_thread_.adopt(set,
+                        std::make_unique<replica::SetState>(set, std::move(machine), *this, ring));
 }
 
 void Node::Runtime::run() {
@@ -268,11 +283,7 @@ void Node::Runtime::run() {
     maintenance_->start(0, kMaintenanceMs);
     flushed_at_ = clock_.mono_ms();
     hook_ = loop_.at_turn_end([this] { core_->end_turn(); });
-    if (options_.members.size() <= 1) {
-        for (const auto& [id, group] : core_->groups()) {
-            group->replica().campaign();
-        }
-    }
+    begin_control();
     loop_.run();
     drop_loop_parts();
 }
@@ -348,9 +359,8 @@ void Node::Runtime::on_flushed(GroupId set, Index applied) {
     replica::Replica& replica = group.replica();
     std::uint64_t upto = std::min({applied, replica.applied(), group.compaction_limit()}).value();
     // A replica that was away for a while is given entries rather than the whole state.
-    const std::uint64_t kept = options_.members.size() > 1 && !writer_->status().log.over_limit
-                                   ? options_.kept_entries
-                                   : 0;
+    const std::uint64_t kept =
+        has_links() && !writer_->status().log.over_limit ? options_.kept_entries : 0;
     upto -= std::min(upto, kept);
     // The machine drops its cache first, then the log forgets.
     if (auto batch = replica.compact(Index(upto))) {

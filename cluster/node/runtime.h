@@ -11,11 +11,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cluster/link/links.h"
+#include "cluster/node/control.h"
 #include "cluster/node/core.h"
 #include "cluster/node/gateway_link.h"
 #include "cluster/node/identity.h"
@@ -30,7 +32,10 @@
 
 namespace causeway::node {
 
-class Node::Runtime final : public Ports, public replica::SetSink, public link::LinkEvents {
+class Node::Runtime final : public Ports,
+                            public ControlPorts,
+                            public replica::SetSink,
+                            public link::LinkEvents {
 public:
     Runtime(NodeOptions options, Clock& clock, Router& router, Fatal fatal);
     ~Runtime() override;
@@ -46,7 +51,12 @@ public:
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
     [[nodiscard]] std::uint64_t id() const { return identity_.id; }
-    [[nodiscard]] bool is_alone() const { return options_.members.size() < 2; }
+    [[nodiscard]] bool is_alone() const { return alone_; }
+    void view(io::Loop& loop, absl::AnyInvocable<void(ClusterView)> take);
+    void propose(io::Loop& loop, control::Command command, absl::AnyInvocable<void(Answer)> take);
+    void transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<void(Answer)> take);
+    void watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take);
+    void rules_active(std::uint64_t version);
     [[nodiscard]] const std::vector<GroupId>& sets() const { return sets_; }
 
     // Ports, core loop.
@@ -67,6 +77,12 @@ public:
     void queues_ready(std::vector<std::string> queues) override;
     void sinks_ready(GroupId set, std::vector<std::string> sinks) override;
     void role_changed(GroupId set, bool serving) override;
+
+    // ControlPorts, core loop.
+    void save_control(ControlImage image) override;
+    void control_changed(const SharedModel& model) override;
+    void open_group(GroupId group) override;
+    void reply(std::uint64_t connection, const wire::Reply& reply) override;
 
     // SetSink, apply thread.
     void on_applied(replica::Applied& applied) override;
@@ -114,6 +130,21 @@ private:
     Result<> open_links();
     Result<> open_sets();
     Result<> open_set(GroupId set);
+    // runtime_control.cc
+    Result<> open_membership();
+    Result<> take_shape();
+    void tell_rules(const control::Model& model);
+    void make_sets();
+    Result<> open_control();
+    Result<> record_snapshot(GroupId group, std::string_view origin);
+    [[nodiscard]] replica::ReplicaOptions replica_options(GroupId group) const;
+    void add_set(GroupId set, const raft::Start& start, Held& held,
+                 std::unique_ptr<state::Machine> machine);
+    [[nodiscard]] bool has_links() const { return options_.link_server != nullptr; }
+    [[nodiscard]] std::vector<link::PeerAddress> peers_of(const control::Model& model) const;
+    [[nodiscard]] raft::Configuration bootstrap() const;
+    void begin_control();
+    void write_image(const std::string& bytes, Index applied, bool replica);
     Result<> append_and_wait(wal::Batch batch);
     void install(Held& held, replica::SetState& state, GroupId set, const raft::SnapshotMeta& meta);
     void open_mailboxes();
@@ -130,6 +161,7 @@ private:
                      absl::AnyInvocable<void(std::vector<OwedDelivery>, SetMs)> take);
     using SinkReady = absl::AnyInvocable<void(const std::vector<std::string>&)>;
     void watch_sinks(GroupId set, SinkReady ready);
+    void tell_owed(GroupId set);
 
     NodeOptions options_;
     Clock& clock_;
@@ -150,7 +182,16 @@ private:
     std::thread thread_;
     std::unique_ptr<Core> core_;
     std::unique_ptr<link::Links> links_;  // null: a node alone
-    absl::flat_hash_map<NodeId, bool> peers_in_;
+    std::set<NodeId> strangers_;          // at the address of a peer, with another data directory
+    std::unique_ptr<wal::PosixDisk> files_;  // the data directory's own small files
+    Membership membership_;
+    std::unique_ptr<replica::WalReader> control_reader_;
+    std::unique_ptr<Control> control_;
+    std::unique_ptr<io::Timer> save_again_;
+    std::atomic<bool> alone_{true};
+    absl::AnyInvocable<void(const control::RuleVersion&)> rules_watcher_;
+    std::uint64_t rules_told_ = 0;
+    std::map<NodeId, std::uint64_t> peers_in_;  // whose way to us is open: its data directory
     std::unique_ptr<io::Timer> tick_;
     std::unique_ptr<io::Timer> maintenance_;
     io::TurnHook hook_;

@@ -28,7 +28,7 @@ void Node::Runtime::send(NodeId to, const wire::Frame& frame) {
         from_loops_->push(FromLoop{to, frame});
         return;
     }
-    if (links_) {
+    if (links_ && !strangers_.contains(to)) {
         scratch_.clear();
         wire::append(frame, scratch_);
         links_->send(to, scratch_);
@@ -125,21 +125,42 @@ void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
 
 // --- links -------------------------------------------------------------------------------------
 
-void Node::Runtime::on_connected(const link::Remote& peer) { core_->on_connected(peer.id); }
+void Node::Runtime::on_connected(const link::Remote& peer) {
+    if (control_->belongs(peer.id, peer.uuid)) {
+        core_->on_connected(peer.id);
+    } else {
+        strangers_.insert(peer.id);
+    }
+}
 
-void Node::Runtime::on_disconnected(NodeId peer) { core_->on_disconnected(peer); }
+void Node::Runtime::on_disconnected(NodeId peer) {
+    if (strangers_.erase(peer) == 0) {
+        core_->on_disconnected(peer);
+    }
+}
 
 void Node::Runtime::on_peer_up(const link::Remote& peer) {
-    peers_in_[peer.id] = true;
+    if (!control_->belongs(peer.id, peer.uuid)) {
+        links_->reject(peer.id, peer.name +
+                                    " has another data directory than the one it had in "
+                                    "this cluster; if that is lost: causeway cluster repair " +
+                                    peer.name);
+        return;
+    }
+    peers_in_[peer.id] = peer.uuid;
     core_->on_peer_up(peer.id, peer.uuid, peer.boot);
 }
 
 void Node::Runtime::on_peer_down(NodeId peer) {
-    peers_in_[peer] = false;
-    core_->on_peer_down(peer);
+    if (peers_in_.erase(peer) != 0) {
+        core_->on_peer_down(peer);
+    }
 }
 
 void Node::Runtime::on_frame(NodeId from, std::uint8_t type, SharedBytes body) {
+    if (!peers_in_.contains(from)) {
+        return;  // it was rejected, and its connection is about to be closed
+    }
     auto frame = wire::decode(type, body);
     if (!frame) {
         links_->reject(from, "a malformed frame");
@@ -148,11 +169,12 @@ void Node::Runtime::on_frame(NodeId from, std::uint8_t type, SharedBytes body) {
     core_->on_frame(from, *frame);
 }
 
-void Node::Runtime::on_call(link::ConnectionId connection, const link::Remote&, wire::Call call) {
-    links_->reply(connection, wire::Reply{call.id, false, "no such method: " + call.method});
+void Node::Runtime::on_call(link::ConnectionId connection, const link::Remote& from,
+                            wire::Call call) {
+    control_->on_call(connection, from.id, from.name, from.uuid, call);
 }
 
-void Node::Runtime::on_reply(NodeId, wire::Reply) {}
+void Node::Runtime::on_reply(NodeId from, wire::Reply reply) { control_->on_reply(from, reply); }
 
 void Node::Runtime::on_refused(std::string_view line) {
     if (options_.note) {

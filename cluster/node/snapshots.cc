@@ -173,7 +173,7 @@ void Group::perform(replica::SnapshotReceiver::Actions& actions) {
                              wire::SnapshotAck{id(), ack.transfer, ack.next, ack.refused});
         }
     }
-    replica_.hold_elections(receiver_.coming());
+    replica_.hold_elections(receiver_.coming() || held_);
 }
 
 void Group::step(raft::Message message) {
@@ -207,7 +207,7 @@ void Group::install(GroupId group, const raft::SnapshotMeta& meta) {
 
 void Group::on_snapshot_installed() {
     receiver_.installed();
-    replica_.hold_elections(receiver_.coming());
+    replica_.hold_elections(receiver_.coming() || held_);
     replica_.on_installed();
 }
 
