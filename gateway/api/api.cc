@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "core/message/body.h"
+#include "gateway/api/cluster_api.h"
 #include "gateway/api/json_body.h"
 #include "gateway/api/metrics.h"
+#include "gateway/api/rules_api.h"
 
 namespace causeway::api {
 namespace {
@@ -91,6 +93,8 @@ Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics mo
       node_(node),
       gateway_(gateway),
       more_(std::move(more)),
+      cluster_(std::make_unique<ClusterApi>(loop, node)),
+      rules_(std::make_unique<RulesApi>(loop, node)),
       poll_timer_(loop, [this] { on_poll_timer(); }) {}
 
 void Api::attach() {
@@ -139,6 +143,14 @@ void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
         } else {
             list_queues(std::move(responder));
         }
+        return;
+    }
+    if (path == "/v1/cluster" || path.starts_with("/v1/cluster/")) {
+        cluster_->handle(request, std::move(responder));
+        return;
+    }
+    if (path == "/v1/rules" || path.starts_with("/v1/rules/")) {
+        rules_->handle(request, std::move(responder));
         return;
     }
     constexpr std::string_view kQueues = "/v1/queues/";

@@ -33,6 +33,9 @@ struct ApiOptions {
 // Prometheus text format. Admin loop.
 using MoreMetrics = std::function<std::string()>;
 
+class ClusterApi;
+class RulesApi;
+
 class Api final : public SubmitterEvents {
 public:
     // Errors: the address cannot be bound. All must outlive the API.
@@ -109,6 +112,8 @@ private:
     node::Node& node_;
     net::Gateway& gateway_;
     MoreMetrics more_;
+    std::unique_ptr<ClusterApi> cluster_;
+    std::unique_ptr<RulesApi> rules_;
     std::unique_ptr<Submitter> submitter_;
     io::Timer poll_timer_;
     io::TurnHook hook_;

@@ -12,6 +12,9 @@ namespace causeway::root {
 void add_serve_command(CLI::App& app, int& exit_code);
 void add_cert_commands(CLI::App& app, int& exit_code);
 void add_rules_commands(CLI::App& app, int& exit_code);
+// To those that need no server, under `causeway rules`.
+void add_rules_cluster_commands(CLI::App& rules, int& exit_code);
 void add_queue_commands(CLI::App& app, int& exit_code);
+void add_cluster_commands(CLI::App& app, int& exit_code);
 
 }  // namespace causeway::root

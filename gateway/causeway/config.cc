@@ -1,5 +1,6 @@
 #include "gateway/causeway/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <set>
@@ -180,10 +181,15 @@ std::string read_node(const Json& json, Config& out) {
     section.text("id", out.node_id);
     section.text("data_dir", out.data_dir);
     if (const Json* roles = section.take("roles")) {
-        const bool both =
-            *roles == Json({"gateway", "core"}) || *roles == Json({"core", "gateway"});
-        if (!both) {
-            section.fault("roles", "a node is both: [\"gateway\", \"core\"]");
+        const auto has = [&](const char* role) {
+            return roles->is_array() &&
+                   std::find(roles->begin(), roles->end(), role) != roles->end();
+        };
+        out.gateway_role = has("gateway");
+        out.core_role = has("core");
+        const std::size_t known = (out.gateway_role ? 1U : 0U) + (out.core_role ? 1U : 0U);
+        if (known == 0 || roles->size() != known) {
+            section.fault("roles", "must be [\"gateway\"], [\"core\"] or both");
         }
     }
     return section.done();
@@ -269,9 +275,9 @@ std::string read_api(const Json& json, Config& out) {
 }
 
 std::string read_cluster_node(const Json& json, const std::string& path, ClusterNodeConfig& out) {
-    constexpr std::uint64_t kNodeIdMax = 1'000'000;
+    constexpr std::uint64_t kFoundersMax = 7;
     Section section(json, path);
-    section.number("id", out.id, 1, kNodeIdMax);
+    section.number("id", out.id, 1, kFoundersMax);
     section.text("name", out.name);
     section.endpoint("address", out.address);
     if (out.id == 0 || out.name.empty() || out.address.port == 0) {
@@ -280,32 +286,61 @@ std::string read_cluster_node(const Json& json, const std::string& path, Cluster
     return section.done();
 }
 
+std::string read_cluster_nodes(const Json& json, std::vector<ClusterNodeConfig>& out) {
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const std::string path = "cluster.nodes[" + std::to_string(i) + "]";
+        ClusterNodeConfig& node = out.emplace_back();
+        if (std::string fault = read_cluster_node(json[i], path, node); !fault.empty()) {
+            return fault;
+        }
+        if (node.id != i + 1 || !names.insert(node.name).second) {
+            return path + ": ids are 1, 2, 3 … in this order, and each name is its own";
+        }
+    }
+    return "";
+}
+
 std::string read_cluster(const Json& json, ClusterConfig& out) {
     constexpr std::uint64_t kSetsMax = 64;
+    constexpr std::uint64_t kReplicasMax = 7;
     Section section(json, "cluster");
     section.text("name", out.name);
     section.number("sets", out.sets, 1, kSetsMax);
+    section.number("replicas", out.replicas, 1, kReplicasMax);
+    section.number("balance_leaders_after_s", out.balance_leaders_after_s, 0, 86'400);
     section.number("kept_entries", out.kept_entries, 0, 100'000'000);
+    section.endpoint("address", out.address);
     section.text("certificate", out.certificate);
     section.text("private_key", out.private_key);
     section.text("ca", out.ca);
     const Json* nodes = section.take("nodes");
     if (nodes != nullptr && nodes->is_array()) {
-        std::set<std::uint64_t> ids;
-        std::set<std::string> names;
-        for (std::size_t i = 0; i < nodes->size(); ++i) {
-            const std::string path = "cluster.nodes[" + std::to_string(i) + "]";
-            ClusterNodeConfig& node = out.nodes.emplace_back();
-            section.adopt(read_cluster_node((*nodes)[i], path, node));
-            if (!ids.insert(node.id).second || !names.insert(node.name).second) {
-                section.adopt(path + ": id and name must be its own");
+        section.adopt(read_cluster_nodes(*nodes, out.nodes));
+    }
+    const Json* seeds = section.take("seeds");
+    if (seeds != nullptr && seeds->is_array()) {
+        for (const Json& seed : *seeds) {
+            auto endpoint = parse_endpoint(seed.is_string() ? seed.get<std::string>() : "");
+            if (!endpoint) {
+                section.fault("seeds", endpoint.error().message);
+                break;
             }
+            out.seeds.push_back(*endpoint);
         }
     }
-    if (out.name.empty() || out.nodes.empty()) {
-        section.fault("nodes", "a cluster needs a name and its nodes, the same list on each");
+    if (out.replicas % 2 == 0) {
+        section.fault("replicas", "must be odd: an even number bears no more losses than one less");
     }
-    if (out.nodes.size() > 1 &&
+    if (out.name.empty() || (out.nodes.empty() && out.seeds.empty())) {
+        section.fault("nodes",
+                      "a cluster needs a name and its nodes, the same list on each; one that joins "
+                      "needs seeds instead");
+    }
+    if (out.nodes.empty() && out.address.port == 0) {
+        section.fault("address", "a node that joins says where others reach it");
+    }
+    if ((out.nodes.size() != 1 || !out.seeds.empty()) &&
         (out.certificate.empty() || out.private_key.empty() || out.ca.empty())) {
         section.fault("certificate",
                       "links between nodes need certificate, private_key and ca (PEM files; "
@@ -316,16 +351,27 @@ std::string read_cluster(const Json& json, ClusterConfig& out) {
 
 // Which of the cluster's nodes this one is.
 std::string find_self(Config& config) {
+    constexpr std::size_t kNameBytesMax = 64;
+    const std::string& name = config.node_id;
+    if (name.empty() || name.size() > kNameBytesMax ||
+        !std::all_of(name.begin(), name.end(), [](unsigned char c) { return c > ' '; })) {
+        return "node.id: must be 1 to 64 characters without spaces";
+    }
+    const bool joins = config.cluster.nodes.empty() && !config.cluster.seeds.empty();
+    if (!config.core_role && !joins) {
+        return "node.roles: only a node that joins (cluster.seeds) may hold no sets";
+    }
     if (config.cluster.nodes.empty()) {
         return "";
     }
     for (const ClusterNodeConfig& node : config.cluster.nodes) {
-        if (node.name == config.node_id) {
+        if (node.name == name) {
             config.cluster.self = node.id;
+            config.cluster.address = node.address;
             return "";
         }
     }
-    return "node.id: \"" + config.node_id + "\" is not the name of any of cluster.nodes";
+    return "node.id: \"" + name + "\" is not the name of any of cluster.nodes";
 }
 
 std::string read_config(const Json& json, Config& out) {
@@ -421,8 +467,11 @@ Result<Config> parse_config(const std::string& file, const std::string& text) {
     if (const std::string fault = read_config(json, config); !fault.empty()) {
         return fail(file + ": " + fault);
     }
-    if (config.listeners.empty()) {
+    if (config.listeners.empty() && config.gateway_role) {
         return fail(file + ": listeners: at least one is needed");
+    }
+    if (!config.listeners.empty() && !config.gateway_role) {
+        return fail(file + ": listeners: a node without the role gateway has none");
     }
     return config;
 }

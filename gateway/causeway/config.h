@@ -61,17 +61,21 @@ struct StoreConfig {
     std::uint32_t flush_interval_s = 20;
 };
 
-// The same on every node, but for the files.
 struct ClusterNodeConfig {
     std::uint64_t id = 0;  // from 1
     std::string name;
     Endpoint address;  // for other nodes
 };
+// The same on every node, but for the files and the address.
 struct ClusterConfig {
     std::string name;  // empty: a node alone
     std::uint32_t sets = 1;
+    std::uint32_t replicas = 3;  // voters of a set
+    std::uint32_t balance_leaders_after_s = 30;
     std::uint64_t kept_entries = 20'000;
-    std::vector<ClusterNodeConfig> nodes;
+    std::vector<ClusterNodeConfig> nodes;  // that the cluster begins with, the same list on each
+    std::vector<Endpoint> seeds;           // members, for a node that joins
+    Endpoint address;         // of this node, for other nodes; in `nodes` if it is there
     std::uint64_t self = 1;   // the id of the node whose name is node.id
     std::string certificate;  // PEM files; causeway cert issue-node makes them
     std::string private_key;
@@ -81,6 +85,8 @@ struct ClusterConfig {
 struct Config {
     std::string node_id = "node1";
     std::string data_dir = "data";
+    bool gateway_role = true;  // it serves clients
+    bool core_role = true;     // it holds sets
     std::vector<ListenerConfig> listeners;
     bool api_enabled = true;
     Endpoint api{"127.0.0.1", 8080};

@@ -1,6 +1,4 @@
 // `causeway queue`: a client of the HTTP API.
-#include <curl/curl.h>
-
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/causeway/commands.h"
+#include "gateway/causeway/http_client.h"
 
 namespace causeway::root {
 namespace {
@@ -28,59 +27,11 @@ struct QueueArguments {
     bool json = false;
 };
 
-struct Answer {
-    long status = 0;
-    std::string body;
-    std::string error;  // of the transport; empty: there was an answer
-};
-
-std::size_t collect(char* bytes, std::size_t size, std::size_t count, void* to) {
-    static_cast<std::string*>(to)->append(bytes, size * count);
-    return size * count;
-}
-
-// A null body: GET; else POST.
-Answer request(const std::string& url, const Json* body) {
-    Answer answer;
-    const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
-    const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
-        curl_slist_append(nullptr, "Content-Type: application/json"), curl_slist_free_all);
-    const std::string text = body == nullptr ? "" : body->dump();
-    constexpr long kTimeoutS = 60;
-    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, kTimeoutS);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer.body);
-    if (body != nullptr) {
-        curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(text.size()));
-        curl_easy_setopt(curl.get(), CURLOPT_COPYPOSTFIELDS, text.c_str());
-    }
-    const CURLcode code = curl_easy_perform(curl.get());
-    if (code != CURLE_OK) {
-        answer.error =
-            url + ": " + curl_easy_strerror(code) + "; is `causeway serve` running there?";
-        return answer;
-    }
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
-    return answer;
-}
-
 // The JSON of a good answer; otherwise says why on stderr and gives null.
-Json good(const Answer& answer) {
-    if (!answer.error.empty()) {
-        std::cerr << answer.error << "\n";
-        return {};
-    }
-    Json json = Json::parse(answer.body, nullptr, false);
-    if (answer.status >= 300 || json.is_discarded()) {
-        const bool told = json.is_object() && json.contains("error");
-        std::cerr << "HTTP " << answer.status << ": "
-                  << (told ? json["error"].get<std::string>() : answer.body) << "\n";
-        return {};
-    }
-    return json;
+Json ask(const std::string& url, const Json* body) {
+    const auto text =
+        good(request(url, body == nullptr ? std::nullopt : std::optional(body->dump())));
+    return text ? Json::parse(*text) : Json();
 }
 
 std::string queue_url(const QueueArguments& arguments, const char* action) {
@@ -88,7 +39,7 @@ std::string queue_url(const QueueArguments& arguments, const char* action) {
 }
 
 int list(const QueueArguments& arguments) {
-    const Json json = good(request(arguments.api + "/v1/queues", nullptr));
+    const Json json = ask(arguments.api + "/v1/queues", nullptr);
     if (json.is_null()) {
         return 2;
     }
@@ -118,7 +69,7 @@ int send(const QueueArguments& arguments) {
     if (!arguments.key.empty()) {
         body["key"] = arguments.key;
     }
-    const Json json = good(request(queue_url(arguments, "messages"), &body));
+    const Json json = ask(queue_url(arguments, "messages"), &body);
     if (json.is_null()) {
         return 2;
     }
@@ -132,7 +83,7 @@ int receive(const QueueArguments& arguments) {
     if (arguments.visibility_timeout_s != 0) {
         body["visibility_timeout_s"] = arguments.visibility_timeout_s;
     }
-    const Json json = good(request(queue_url(arguments, "receive"), &body));
+    const Json json = ask(queue_url(arguments, "receive"), &body);
     if (json.is_null()) {
         return 2;
     }
@@ -150,7 +101,7 @@ int receive(const QueueArguments& arguments) {
     // Printed first, acknowledged after: a crash in between shows a message again, never loses it.
     if (!arguments.keep) {
         const Json acknowledge{{"receipts", receipts}};
-        if (good(request(queue_url(arguments, "ack"), &acknowledge)).is_null()) {
+        if (ask(queue_url(arguments, "ack"), &acknowledge).is_null()) {
             return 2;
         }
     }

@@ -105,12 +105,13 @@ int test(const RulesArguments& arguments) {
 
 void add_rules_commands(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<RulesArguments>();
-    CLI::App* command = app.add_subcommand("rules", "Check and test rule files, without a server");
+    CLI::App* command = app.add_subcommand("rules", "Check and test rule files, and give them to a cluster");
     command->require_subcommand(1);
     command->footer(
         "Examples:\n"
         "  causeway rules check docs/examples/rules\n"
-        "  causeway rules test docs/examples/rules --junit report.xml");
+        "  causeway rules test docs/examples/rules --junit report.xml\n"
+        "  causeway rules apply docs/examples/rules --api http://10.0.0.1:8080");
     CLI::App* checking =
         command->add_subcommand("check", "Names, types, loops: what a hub would refuse, and hints");
     checking->add_option("DIR", arguments->dir, "Directory of rule files")->required();
@@ -123,6 +124,7 @@ void add_rules_commands(CLI::App& app, int& exit_code) {
     testing->add_flag("--json", arguments->json, "Print a JSON report");
     testing->footer(
         "Exit code: 0 all passed, 1 a test failed or the set is refused, 2 it cannot be read.");
+    add_rules_cluster_commands(*command, exit_code);
     testing->callback([arguments, &exit_code] { exit_code = test(*arguments); });
 }
 

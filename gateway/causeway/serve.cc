@@ -20,6 +20,7 @@
 #include "core/wal/posix_disk.h"
 #include "core/wal/write_behind_disk.h"
 #include "gateway/api/api.h"
+#include "gateway/causeway/random_number.h"
 #include "gateway/causeway/rules_directory.h"
 #include "gateway/net/gateway.h"
 #include "gateway/router/rules_router.h"
@@ -32,13 +33,6 @@ constexpr int kExitStart = 2;
 constexpr int kExitDisk = 3;
 constexpr std::uint64_t kGraceMs = 2'000;
 constexpr std::uint64_t kRulesPollMs = 1'000;
-
-std::uint64_t random_number() {
-    std::uint64_t number = 0;
-    std::ifstream("/dev/urandom", std::ios::binary)
-        .read(reinterpret_cast<char*>(&number), sizeof(number));
-    return number;
-}
 
 [[noreturn]] void end_process(const std::string& line) {
     spdlog::critical("{}; stopping: what cannot be trusted must not serve", line);
@@ -64,6 +58,7 @@ private:
     Result<> open_gateway();
     Result<> load_rules();
     void activate(std::shared_ptr<const rules::RuleSet> set);
+    void take_rules(const control::RuleVersion& version);
     void reload();
     void reload_if_changed();
     Result<> write_ports();
@@ -88,6 +83,7 @@ private:
     std::unique_ptr<api::Api> api_;
     io::Timer rules_timer_;
     std::uint64_t rules_fingerprint_ = 0;
+    std::uint64_t cluster_rules_ = 0;  // the version the cluster has active; 0: the directory's
     std::unique_ptr<io::SignalWatcher> signals_;
 };
 
@@ -103,6 +99,7 @@ Result<> Hub::open() {
     if (auto loaded = load_rules(); !loaded) {
         return loaded;
     }
+    node_->watch_rules(admin_, [this](const control::RuleVersion& rules) { take_rules(rules); });
     if (auto opened = open_gateway(); !opened) {
         return opened;
     }
@@ -180,11 +177,21 @@ Result<> Hub::join_cluster(node::NodeOptions& options) const {
     options.self = NodeId(cluster.self);
     options.sets = cluster.sets;
     options.cluster = cluster.name;
+    options.name = config_.node_id;
+    options.gateway = config_.gateway_role;
+    options.core = config_.core_role;
+    options.version = CAUSEWAY_VERSION;
+    options.voters_per_set = cluster.replicas;
+    options.balance_ms = MonoMs{cluster.balance_leaders_after_s} * 1000;
+    if (cluster.address.port != 0) {
+        options.host = cluster.address.host;
+        options.port = cluster.address.port;
+    }
     for (const ClusterNodeConfig& node : cluster.nodes) {
         options.members.push_back(
             node::Member{NodeId(node.id), node.name, node.address.host, node.address.port});
     }
-    if (options.members.size() < 2) {
+    if (cluster.certificate.empty()) {
         return {};
     }
     auto contexts =
@@ -284,7 +291,31 @@ void Hub::activate(std::shared_ptr<const rules::RuleSet> set) {
     router_.activate(std::move(set));
 }
 
+// What the cluster has decided goes before the directory of this node.
+void Hub::take_rules(const control::RuleVersion& version) {
+    std::vector<rules::SourceFile> sources;
+    for (const control::RuleFile& file : version.files) {
+        sources.push_back(rules::SourceFile{file.name, file.text});
+    }
+    auto set = rules::RuleSet::compile(sources);
+    if (!set) {
+        spdlog::error("rules: version {} of the cluster is refused here: {}", version.version,
+                      rules::to_string(set.error().front()));
+        return;
+    }
+    if (cluster_rules_ == 0 && !config_.rules_dir.empty()) {
+        spdlog::warn("rules: the cluster has rules of its own: {} is not read any more",
+                     config_.rules_dir);
+    }
+    cluster_rules_ = version.version;
+    activate(std::move(*set));
+    node_->rules_active(version.version);
+}
+
 void Hub::reload() {
+    if (cluster_rules_ != 0) {
+        return;
+    }
     rules_fingerprint_ = fingerprint(config_.rules_dir);
     auto sources = read_rules(config_.rules_dir);
     if (!sources) {
@@ -305,7 +336,7 @@ void Hub::reload() {
 }
 
 void Hub::reload_if_changed() {
-    if (fingerprint(config_.rules_dir) != rules_fingerprint_) {
+    if (cluster_rules_ == 0 && fingerprint(config_.rules_dir) != rules_fingerprint_) {
         reload();
     }
 }

@@ -1,0 +1,27 @@
+// The rules of the cluster by HTTP: put a set of files as a new version, activate one, list them
+// (docs/api.md, "Rules"). Part of the API's loop; inside this module.
+#pragma once
+
+#include "cluster/node/node.h"
+#include "core/io/http_server.h"
+
+namespace causeway::api {
+
+class RulesApi {
+public:
+    RulesApi(io::Loop& loop, node::Node& node) : loop_(loop), node_(node) {}
+
+    // Effect: answers a request for /v1/rules or below, now or later.
+    void handle(const io::HttpRequest& request, io::HttpResponder responder);
+
+private:
+    void list(io::HttpResponder responder);
+    void put(const io::HttpRequest& request, io::HttpResponder responder);
+    void activate(const io::HttpRequest& request, io::HttpResponder responder);
+    void activate_version(std::uint64_t version, io::HttpResponder responder);
+
+    io::Loop& loop_;
+    node::Node& node_;
+};
+
+}  // namespace causeway::api

@@ -1,0 +1,21 @@
+// A client of the HTTP API for the subcommands. Waits; main thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace causeway::root {
+
+struct HttpAnswer {
+    long status = 0;
+    std::string body;
+    std::string error;  // of the transport; empty: there was an answer
+};
+
+// Effect: POSTs `body` as JSON, or without one GETs. At most 60 s.
+HttpAnswer request(const std::string& url, const std::optional<std::string>& body);
+
+// The body of a good answer that is JSON; otherwise says why on stderr: nullopt.
+std::optional<std::string> good(const HttpAnswer& answer);
+
+}  // namespace causeway::root
