@@ -105,7 +105,8 @@ int test(const RulesArguments& arguments) {
 
 void add_rules_commands(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<RulesArguments>();
-    CLI::App* command = app.add_subcommand("rules", "Check and test rule files, and give them to a cluster");
+    CLI::App* command =
+        app.add_subcommand("rules", "Check and test rule files, and give them to a cluster");
     command->require_subcommand(1);
     command->footer(
         "Examples:\n"
