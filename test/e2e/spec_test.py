@@ -120,6 +120,14 @@ class Case:
                 raise Skip("a long wait")
             if verb == "<=":
                 self._check_answer(line)
+        commands = [line for line in lines if line.startswith("=>")
+                    and not line.startswith(("=> QoS 0", "=> CLOSE", "=> acknowledged"))]
+        # A live core goes on where the case ends before it has answered.
+        self.more_may_come = len(commands) > sum(line.startswith("<=") for line in lines)
+        if any("RELEASE" in line for line in commands) and not any("PUBLISH" in line for line in commands):
+            raise Skip("there must be a publish already")
+        if "repeated, before" in title:
+            raise Skip("the core must take its time")
 
     def _check_answer(self, line):
         words = line.split()[1:]
@@ -130,11 +138,9 @@ class Case:
         if "UNSUBSCRIBE" in " ".join(self.lines) and "00" in words:
             raise Skip("there must be a subscription already")
 
-    def play(self, connection, connect_again):
+    def play(self, connection, connect_before):
         answers = [line for line in self.lines if line.startswith("<-") or line.startswith("close")]
-        present = any("opened present" in line for line in self.lines)
-        if present:
-            connect_again()
+        connect_before(expiry=3600 if any("opened present" in line for line in self.lines) else 0)
         for line in self.lines:
             words = line.split()
             if words[0] == "online":
@@ -157,6 +163,8 @@ class Case:
         if any("CONNECT" in line or "online" in line for line in self.lines):
             connection.send(b"\xc0\x00")
             got = connection.take()
+            while self.more_may_come and got and got != b"\xd0\x00":
+                got = connection.take()
             assert got == b"\xd0\x00", f"the connection is not as it was: {got}"
 
 
@@ -195,14 +203,17 @@ def play_all(hub, chosen):
             while select.select([watcher], [], [], 0)[0]:
                 watcher.recv(65536)
 
-            def connect_again():
+            def connect_before(expiry):
+                """The session of "dev" begins anew, and stays if it may expire later."""
                 with socket.create_connection(("127.0.0.1", hub.tcp)) as before:
-                    before.sendall(packet(0x10, text("MQTT") + b"\x05\x02\x00\x3c\x05\x11\x00\x00\x0e\x10" +
-                                          text("dev")))
+                    before.sendall(packet(0x10, text("MQTT") + b"\x05\x02\x00\x3c\x05\x11" +
+                                          expiry.to_bytes(4, "big") + text("dev")))
                     assert Connection(before).take()[0] == 0x20
+                    before.sendall(b"\xe0\x00")
+                    assert Connection(before).take() == b""
             stream = open_stream(hub, transport)
             try:
-                case.play(Connection(stream), connect_again)
+                case.play(Connection(stream), connect_before)
             except Exception as problem:  # all of them are told
                 failed.append(f"{case.title} ({transport}): {problem}")
             finally:
