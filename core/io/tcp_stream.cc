@@ -86,6 +86,13 @@ void TcpStream::start(StreamOwner& owner, std::unique_ptr<TlsSession> tls) {
     resume_reading();
 }
 
+void TcpStream::begin_tls(std::unique_ptr<TlsSession> tls, std::string_view ciphertext) {
+    CW_CHECK(tls_ == nullptr && out_ == nullptr);
+    tls_ = std::move(tls);
+    opened_ = false;
+    on_ciphertext(ciphertext);
+}
+
 void TcpStream::pause_reading() {
     if (reading_) {
         reading_ = false;

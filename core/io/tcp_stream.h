@@ -70,7 +70,7 @@ struct ConnectOptions {
     bool any_server_name = false;     // The owner looks at the certificate itself, in on_open.
 };
 
-class TcpStream {
+class TcpStream {  // [MQTT-4.2-1]
 public:
     TcpStream(const TcpStream&) = delete;
     TcpStream& operator=(const TcpStream&) = delete;
@@ -82,6 +82,9 @@ public:
     // Effect: an accepted stream gets its owner and begins to read; with `tls` (a server session)
     // the handshake comes first. Called once.
     void start(StreamOwner& owner, std::unique_ptr<TlsSession> tls = nullptr);
+    // Effect: a stream started in the clear goes on under TLS; `ciphertext` is what has come of it.
+    // Only as the last thing of on_bytes(), which it may call again, and before any write.
+    void begin_tls(std::unique_ptr<TlsSession> tls, std::string_view ciphertext);
     // Effect: hands the callbacks to another owner.
     void set_owner(StreamOwner& owner) { owner_ = &owner; }
 

@@ -11,6 +11,7 @@ using namespace command_fields;
 constexpr std::uint8_t kTagOutputs = 1;
 constexpr std::uint8_t kTagRuleVersion = 2;
 constexpr std::uint8_t kTagRouterContext = 3;  // always last
+constexpr std::uint8_t kTagGroup = 4;
 
 void put_tag(ByteWriter& writer, std::uint8_t tag, std::string_view bytes) {
     writer.u8(tag);
@@ -60,6 +61,9 @@ void read_publish_tag(std::uint8_t tag, std::string_view bytes, Publish& out) {
             break;
         case kTagRuleVersion:
             out.rule_version = reader.varint();
+            break;
+        case kTagGroup:
+            out.group = bytes;
             break;
         case kTagRouterContext:
             out.username = reader.string();
@@ -190,6 +194,9 @@ void encode(const CommandHeader& header, const Publish& command, std::string& ou
     writer.string(command.topic);
     writer.string(command.body);
     put_publish_tags(writer, command.outputs, command.rule_version);
+    if (!command.group.empty()) {
+        put_tag(writer, kTagGroup, command.group);
+    }
     if (!command.username.empty() || !command.peer_host.empty()) {
         std::string context;
         ByteWriter context_writer(context);

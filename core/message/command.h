@@ -128,6 +128,7 @@ struct Publish {
     // Tagged fields.
     std::string_view outputs;  // what rules made of it: encoded RouteOutput list
     std::uint64_t rule_version = 0;
+    std::string_view group;  // QoS 0 between sets: for one member of this shared subscription only
     // For the router only; cut off before the command is logged. Always the last field.
     std::string_view username;
     std::string_view peer_host;

@@ -75,6 +75,7 @@ struct StreamOutputs {
 
 // packet id = 1 + (n - 1) mod 65535: the same on every gateway without logging an assignment.
 constexpr std::uint16_t packet_id_of(std::uint64_t n) {
+    // [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
     return static_cast<std::uint16_t>(1 + (n - 1) % 65535);
 }
 

@@ -145,6 +145,10 @@ void encode(const PeerItem& item, std::string& out) {
             writer.string(item.filter);
             put_message(item, writer);
             break;
+        case PeerItemKind::kGroup:
+            writer.string(item.filter);
+            put_message(item, writer);
+            break;
     }
 }
 
@@ -167,6 +171,10 @@ bool decode(std::string_view bytes, PeerItem& out) {
             break;
         case PeerItemKind::kRetained:
             out.session = in.varint();
+            get_filter(in, out);
+            get_message(in, out);
+            break;
+        case PeerItemKind::kGroup:
             get_filter(in, out);
             get_message(in, out);
             break;

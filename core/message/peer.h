@@ -50,6 +50,7 @@ enum class PeerItemKind : std::uint8_t {
     kInterestDrop,  // it has none any more
     kRetainedAsk,   // send what is retained under `filter` for `session` of the sending set
     kRetained,      // the answer, one topic each
+    kGroup,         // a message for one member of the shared subscription `filter`
 };
 
 struct PeerItem {
@@ -63,7 +64,7 @@ struct PeerItem {
     std::uint8_t qos = 0;
     bool retain = false;
     bool retain_only = false;  // a publish: subscribers have it already (QoS 0)
-    // Interests, asks, retained.
+    // Interests, asks, retained, groups.
     std::string_view filter;
     std::uint64_t session = 0;  // asks, retained: of the set that asked
 };

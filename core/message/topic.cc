@@ -32,7 +32,7 @@ Sequence sequence_of(std::uint8_t first) {
     }
     if (first >= 0xE0 && first <= 0xEF) {
         return {3, static_cast<std::uint8_t>(first == 0xE0 ? 0xA0 : 0x80),
-                static_cast<std::uint8_t>(first == 0xED ? 0x9F : 0xBF)};
+                static_cast<std::uint8_t>(first == 0xED ? 0x9F : 0xBF)};  // [MQTT-1.5.4-1]
     }
     if (first >= 0xF0 && first <= 0xF4) {
         return {4, static_cast<std::uint8_t>(first == 0xF0 ? 0x90 : 0x80),
@@ -60,6 +60,7 @@ std::size_t multibyte_at(std::string_view bytes) {
 }
 
 bool valid_topic_bytes(std::string_view topic) {
+    // [MQTT-4.7.3-1] [MQTT-4.7.3-3]
     return !topic.empty() && topic.size() <= kTopicBytesMax && valid_utf8(topic);
 }
 
@@ -82,9 +83,10 @@ bool valid_utf8(std::string_view bytes) {
             continue;
         }
         const auto byte = static_cast<std::uint8_t>(bytes[i]);
-        if (byte == 0) {
+        if (byte == 0) {  // [MQTT-1.5.4-2] [MQTT-4.7.3-2]
             return false;
         }
+        // U+FEFF is a character like any other [MQTT-1.5.4-3]
         const std::size_t size = byte < 0x80 ? 1 : multibyte_at(bytes.substr(i));
         if (size == 0) {
             return false;
@@ -95,7 +97,7 @@ bool valid_utf8(std::string_view bytes) {
 }
 
 bool valid_topic_name(std::string_view topic) {
-    return valid_topic_bytes(topic) && !has_wildcard(topic);
+    return valid_topic_bytes(topic) && !has_wildcard(topic);  // [MQTT-4.7.0-1]
 }
 
 bool valid_topic_filter(std::string_view filter) {
@@ -106,10 +108,10 @@ bool valid_topic_filter(std::string_view filter) {
     for (std::string_view rest = filter; more;) {
         const std::string_view level = take_level(rest, more);
         if (level.size() == 1) {
-            if (level[0] == '#' && more) {
+            if (level[0] == '#' && more) {  // [MQTT-4.7.1-1]
                 return false;
             }
-        } else if (has_wildcard(level)) {
+        } else if (has_wildcard(level)) {  // [MQTT-4.7.1-2]
             return false;
         }
     }

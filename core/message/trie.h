@@ -225,6 +225,7 @@ private:
         const std::vector<Node>* nodes = nullptr;
         bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
         bool operator()(const Edge& edge, std::uint32_t node) const {
+            // [MQTT-4.7.3-4]
             return (*nodes)[node].parent == edge.parent && (*nodes)[node].name.view() == edge.name;
         }
         bool operator()(std::uint32_t node, const Edge& edge) const { return (*this)(edge, node); }

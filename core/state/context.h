@@ -49,6 +49,7 @@ struct Counters {
     std::uint64_t peer_invalid = 0;          // no item: bytes of a newer version, or damaged
     std::uint64_t subscribes_timed_out = 0;  // filters refused because another set did not answer
     std::uint64_t fences_evicted = 0;
+    std::uint64_t inbox_handed_over = 0;  // to another member of a shared subscription
 
     // Sums up what several sets counted.
     Counters& operator+=(const Counters& other);

@@ -88,6 +88,9 @@ void Exchange::apply(GroupId from, std::string_view bytes) {
             work_.add(std::move(replay));
             break;
         }
+        case PeerItemKind::kGroup:
+            sessions_.deliver_to_group(item.filter, message);
+            break;
         case PeerItemKind::kRetained:
             sessions_.deliver_retained_from_peer(item.session, item.filter, message);
             break;

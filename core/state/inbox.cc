@@ -18,21 +18,29 @@ constexpr std::uint32_t kPumpSlice = 256;
 
 // One recipient a session, however many of its filters match: the highest QoS of them, every
 // identifier («MQTT 5.0 §3.3.4»).
-void Sessions::collect(const Outgoing& message) {
+void Sessions::collect(const Outgoing& message, ToGroups to_groups) {
     targets_.clear();
     recipients_.clear();
     sets_.clear();
+    chosen_.clear();
     // Epochs of another set's clients say nothing here.
     const std::uint64_t own_epoch =
         context_.layout.owns(message.client_id) ? message.publisher_epoch : 0;
-    trie_.match(message.topic, [&](const Target& target) {
+    trie_.match(message.topic, [&](const Target& target) {  // [MQTT-3.3.2-3]
+        if (target.shared) {
+            if (to_groups != ToGroups::kNone) {
+                collect_group(groups_.at(target.identifier), message,
+                              to_groups == ToGroups::kUnlogged);
+            }
+            return;
+        }
         if (target.session == nullptr) {
             sets_.push_back(GroupId(target.identifier));
             return;
         }
         const bool own =
             own_epoch != 0 && target.session->attached && target.session->epoch == own_epoch;
-        if (!(target.no_local && own)) {
+        if (!(target.no_local && own)) {  // [MQTT-3.8.3-3]
             targets_.push_back(target);
         }
     });
@@ -49,43 +57,68 @@ void Sessions::collect(const Outgoing& message) {
             recipients_.emplace_back().session = target.session;
         }
         Recipient& to = recipients_.back();
-        to.qos = std::max(to.qos, target.qos);
-        to.retain = to.retain || target.retain_as_published;
-        if (target.identifier != 0) {
+        to.qos = std::max(to.qos, target.qos);                // [MQTT-3.3.4-2]
+        to.retain = to.retain || target.retain_as_published;  // [MQTT-3.3.1-13]
+        if (target.identifier != 0) {                         // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
             to.ids.push_back(target.identifier);
+        }
+    }
+    // A copy of their own: it may come back if the member leaves.
+    for (const Chosen& chosen : chosen_) {
+        if (chosen.member.session != nullptr) {
+            recipients_.push_back(recipient_of(chosen.member, chosen.filter));
         }
     }
 }
 
 std::size_t Sessions::deliver(const Outgoing& message) {
-    collect(message);
-    deliver_collected(message, false);
+    collect(message, ToGroups::kLogged);
+    deliver_collected(message, false);  // [MQTT-4.5.0-1]
     if (!sets_.empty()) {
         const PeerItem item = peer_item_of(message, PeerItemKind::kMessage);
         for (const GroupId set : sets_) {
             peers_.append(set, item);
         }
     }
-    return recipients_.size() + sets_.size();
+    std::size_t groups = 0;
+    for (const Chosen& chosen : chosen_) {
+        if (chosen.member.session == nullptr) {
+            send_to_group_of(chosen.member.set, chosen.filter, message);
+            ++groups;
+        }
+    }
+    return recipients_.size() + sets_.size() + groups;
 }
 
 std::size_t Sessions::deliver_here(const Outgoing& message) {
-    collect(message);
+    collect(message, ToGroups::kNone);
     deliver_collected(message, false);
     return recipients_.size();
 }
 
-std::vector<GroupId> Sessions::deliver_unlogged(const Outgoing& message) {
-    collect(message);
+Sessions::Elsewhere Sessions::deliver_unlogged(const Outgoing& message) {
+    collect(message, ToGroups::kUnlogged);
     deliver_collected(message, true);
-    return sets_;
+    Elsewhere elsewhere;
+    elsewhere.sets = sets_;
+    for (const Chosen& chosen : chosen_) {
+        if (chosen.member.session == nullptr) {
+            elsewhere.groups.emplace_back(chosen.member.set, chosen.filter);
+        }
+    }
+    return elsewhere;
+}
+
+void Sessions::deliver_unlogged_here(const Outgoing& message) {
+    collect(message, ToGroups::kNone);
+    deliver_collected(message, true);
 }
 
 void Sessions::deliver_collected(const Outgoing& message, bool attached_only) {
     std::uint32_t copies = 0;
     for (Recipient& to : recipients_) {
-        to.qos = attached_only ? 0 : std::min(to.qos, message.qos);
-        to.retain = to.retain && message.retain;
+        to.qos = attached_only ? 0 : std::min(to.qos, message.qos);  // [MQTT-3.8.4-8]
+        to.retain = to.retain && message.retain;                     // [MQTT-3.3.1-12]
         copies += to.qos != 0 && to.session->inbox ? 1 : 0;
     }
     const ItemMessage stored{message.topic, message.client_id, message.body, message.expires_at};
@@ -159,6 +192,10 @@ void Sessions::push_direct(Session& session, const Outgoing& message, const Reci
     delivery.qos = to.qos;
     delivery.retain = to.retain;
     delivery.subscription_ids = to.ids;
+    if (to.qos != 0 && !session.direct) {
+        session.direct = true;
+        mark(session);
+    }
 }
 
 bool Sessions::window_open(const Session& session) const {
@@ -221,6 +258,7 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
     item.qos = to.qos;
     item.retain = to.retain;
     item.subscription_ids = to.ids;
+    item.group = to.group;
     std::string record;
     encode(item, record);
     ++context_.counters().inbox_made;
@@ -229,7 +267,7 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
         items_.release_body(body_id);
         return;
     }
-    const std::uint64_t n = ++inbox.tail;
+    const std::uint64_t n = ++inbox.tail;  // [MQTT-4.6.0-5] [MQTT-4.6.0-6]
     context_.kv.put(key_of(Table::kItem, session.id, n), record);
     ++inbox.messages;
     inbox.bytes += record.size();
@@ -239,7 +277,7 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
     }
     inbox.cursor = n;
     inbox.pushed = std::max(inbox.pushed, n);
-    inbox.in_flight.push_back(
+    inbox.in_flight.push_back(  // [MQTT-4.3.2-3]
         InFlight{n, body_id, static_cast<std::uint32_t>(record.size()), to.qos, false});
     Delivery& delivery = add_delivery(session, message_index(context_, session.stream, message));
     delivery.n = n;
@@ -348,6 +386,7 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
     const bool found = items_.message_of(item, body_record, message);
     // What was sent once is completed, expired or not [MQTT-4.4.0-1]: its packet id is in use.
     const bool expired =
+        // [MQTT-4.3.3-7]
         n > inbox.pushed && message.expires_at != 0 && message.expires_at <= context_.now();
     if (!found || expired) {
         drop_item(session, n, item.body_id, record.size());
@@ -365,7 +404,7 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
     delivery.n = n;
     delivery.qos = item.qos;
     delivery.retain = item.retain;
-    delivery.dup = n <= inbox.pushed;
+    delivery.dup = n <= inbox.pushed;  // [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2]
     delivery.subscription_ids = item.subscription_ids;
     inbox.pushed = std::max(inbox.pushed, n);
 }

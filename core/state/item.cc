@@ -8,6 +8,7 @@ namespace {
 constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kRetainFlag = 0x04;
 constexpr std::uint8_t kReceivedFlag = 0x08;
+constexpr std::uint8_t kGroupFlag = 0x10;
 constexpr std::uint8_t kSharedBodyFlag = 0x20;
 constexpr std::uint8_t kQueueFieldsFlag = 0x40;
 constexpr std::uint64_t kSubscriptionIdsMax = 65536;
@@ -38,10 +39,14 @@ void encode(const Item& item, std::string& out) {
     const bool queue_fields = has_queue_fields(item);
     writer.u8(static_cast<std::uint8_t>(
         item.qos | (item.retain ? kRetainFlag : 0) | (item.received ? kReceivedFlag : 0) |
-        (item.body_id != 0 ? kSharedBodyFlag : 0) | (queue_fields ? kQueueFieldsFlag : 0)));
+        (item.group.empty() ? 0 : kGroupFlag) | (item.body_id != 0 ? kSharedBodyFlag : 0) |
+        (queue_fields ? kQueueFieldsFlag : 0)));
     writer.varint(item.subscription_ids.size());
     for (const std::uint32_t id : item.subscription_ids) {
         writer.varint(id);
+    }
+    if (!item.group.empty()) {
+        writer.string(item.group);
     }
     if (item.body_id != 0) {
         writer.varint(item.body_id);
@@ -72,6 +77,9 @@ bool decode(std::string_view in, Item& out) {
     }
     for (std::uint64_t i = 0; i < ids && !reader.failed(); ++i) {
         out.subscription_ids.push_back(static_cast<std::uint32_t>(reader.varint()));
+    }
+    if ((flags & kGroupFlag) != 0) {
+        out.group = reader.string();
     }
     if ((flags & kSharedBodyFlag) != 0) {
         out.body_id = reader.varint();

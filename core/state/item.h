@@ -35,6 +35,7 @@ struct Item {
     bool retain = false;
     bool received = false;  // QoS 2: PUBREC was applied; the message is gone
     absl::InlinedVector<std::uint32_t, 2> subscription_ids;
+    std::string_view group;  // the shared subscription it came by; empty: none
     // Queues only.
     std::string_view key;
     std::string_view reason;

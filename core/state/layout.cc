@@ -49,7 +49,8 @@ void Layout::find_others() {
 
 std::vector<GroupId> Layout::reached(std::string_view filter) const {
     // A device key that holds a wildcard stands for many; "a/#" matches "a" too, another key.
-    const std::string_view key = device_key(filter);
+    const auto group = parse_shared_filter(filter);
+    const std::string_view key = device_key(group ? group->filter : filter);
     if (!shared() || has_wildcard(key)) {
         return others_;
     }

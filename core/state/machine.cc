@@ -5,6 +5,7 @@
 
 #include "core/state/exchange.h"
 #include "core/state/fences.h"
+#include "core/state/groups.h"
 #include "core/state/interests.h"
 #include "core/state/item.h"
 #include "core/state/peers.h"
@@ -33,7 +34,8 @@ struct Machine::Parts {
           peers(context, items),
           interests(context, peers),
           fences(context),
-          sessions(context, {items, queues, streams, work, peers, interests}),
+          groups(context),
+          sessions(context, {items, queues, streams, work, peers, interests, groups}),
           retained(context, sessions, peers),
           publisher(context, {queues, sessions, retained, peers, fences}),
           exchange(context, peers, sessions, publisher, work) {}
@@ -46,6 +48,7 @@ struct Machine::Parts {
     Peers peers;
     Interests interests;
     Fences fences;
+    Groups groups;
     Sessions sessions;
     Retained retained;
     Publisher publisher;
@@ -84,7 +87,7 @@ Result<> Machine::load() {
     }
     const bool ok = p.context.layout.load(p.context.kv) && p.streams.load() && p.queues.load() &&
                     p.work.load() && p.peers.load() && p.interests.load() && p.fences.load() &&
-                    p.sessions.load();
+                    p.groups.load() && p.sessions.load();
     if (!ok) {
         return fail(
             "a record of the state is damaged: refill this node from its peers or a backup");
@@ -347,6 +350,9 @@ std::uint32_t Machine::Parts::work_slice(std::uint32_t budget) {
         case WorkItem::Kind::kFit:
             done = sessions.fit_slice(item, budget, more);
             break;
+        case WorkItem::Kind::kRegroup:
+            done = sessions.regroup_slice(item, budget, more);
+            break;
     }
     if (more) {
         work.again(std::move(item));
@@ -388,16 +394,29 @@ void Machine::Parts::publish_unlogged(const Publish& publish, const SharedBytes&
     message.retain = publish.retain;
     message.expires_at =
         publish.expiry_s == 0 ? 0 : context.now() + std::uint64_t{publish.expiry_s} * 1000;
-    std::vector<GroupId> sets = sessions.deliver_unlogged(message);
-    if (!from_peer && !sets.empty()) {
-        Publish bare = publish;
-        bare.outputs = {};
-        bare.rule_version = 0;
-        bare.username = {};
-        bare.peer_host = {};
+    Publish bare = publish;
+    bare.outputs = {};
+    bare.rule_version = 0;
+    bare.username = {};
+    bare.peer_host = {};
+    const auto name = [&](std::vector<GroupId> sets) {
         UnloggedPeers& named = out.unlogged_peers.emplace_back();
         named.sets = std::move(sets);
         encode(CommandHeader{}, bare, named.frame);
+    };
+    if (!from_peer) {
+        Sessions::Elsewhere elsewhere = sessions.deliver_unlogged(message);
+        if (!elsewhere.sets.empty()) {
+            name(std::move(elsewhere.sets));
+        }
+        for (const auto& [set, filter] : elsewhere.groups) {
+            bare.group = filter;
+            name({set});
+        }
+    } else if (publish.group.empty()) {
+        sessions.deliver_unlogged_here(message);
+    } else {
+        sessions.deliver_unlogged_to_group(publish.group, message);
     }
     for (StreamOutputs& stream : out.streams) {
         stream.time = context.now();
@@ -421,6 +440,7 @@ void Machine::commit() {
         return;
     }
     p.sessions.flush();
+    p.groups.flush();
     p.queues.flush();
     p.streams.flush();
     p.peers.flush();

@@ -12,7 +12,8 @@ constexpr std::uint64_t kBatchItemsMax = 1024;
 
 bool evictable(std::string_view item) {
     const auto kind = static_cast<PeerItemKind>(ByteReader(item).u8());
-    return kind == PeerItemKind::kMessage || kind == PeerItemKind::kRetained;
+    return kind == PeerItemKind::kMessage || kind == PeerItemKind::kRetained ||
+           kind == PeerItemKind::kGroup;
 }
 
 bool control(PeerItemKind kind) {

@@ -215,7 +215,7 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     const bool ours = context_.layout.owns(command.topic);
     if (!ours && (command.retain || !command.outputs_only)) {
         forward(message, command.outputs_only);
-    } else if (command.retain) {
+    } else if (command.retain) {  // [MQTT-3.3.1-8]
         retained_.put(message);
     }
     perform_outputs(command.outputs, origin);

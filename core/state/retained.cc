@@ -86,8 +86,8 @@ bool Retained::erase(std::string_view topic) {
 }
 
 void Retained::put(const Outgoing& message) {
-    erase(message.topic);
-    if (parse_body(message.body).payload.empty()) {
+    erase(message.topic);                            // [MQTT-3.3.1-5]
+    if (parse_body(message.body).payload.empty()) {  // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
         return;
     }
     scratch_.clear();

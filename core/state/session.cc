@@ -9,6 +9,7 @@ constexpr std::uint8_t kAttached = 0x01;
 constexpr std::uint8_t kPresent = 0x02;
 constexpr std::uint8_t kHasWill = 0x04;
 constexpr std::uint8_t kHasInbox = 0x08;
+constexpr std::uint8_t kDirect = 0x10;
 constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kFlag4 = 0x04;
 constexpr std::uint8_t kFlag8 = 0x08;
@@ -19,7 +20,8 @@ void encode(const Session& session, std::string& out) {
     ByteWriter writer(out);
     writer.u8(static_cast<std::uint8_t>(
         (session.attached ? kAttached : 0) | (session.present ? kPresent : 0) |
-        (session.will ? kHasWill : 0) | (session.inbox ? kHasInbox : 0)));
+        (session.will ? kHasWill : 0) | (session.inbox ? kHasInbox : 0) |
+        (session.direct ? kDirect : 0)));
     writer.string(session.client_id);
     writer.varint(session.epoch);
     writer.varint(session.stream);
@@ -53,6 +55,7 @@ bool decode(std::string_view in, Session& out) {
     const std::uint8_t flags = reader.u8();
     out.attached = (flags & kAttached) != 0;
     out.present = (flags & kPresent) != 0;
+    out.direct = (flags & kDirect) != 0;
     out.client_id = std::string(reader.string());
     out.epoch = reader.varint();
     out.stream = static_cast<StreamId>(reader.varint());

@@ -67,11 +67,12 @@ struct Session {
     std::uint16_t receive_maximum = 65535;
     bool attached = false;
     bool present = false;  // what the last OPEN was answered
+    bool direct = false;   // it was sent something at QoS 1 or 2 past an inbox
     bool dirty = false;
     SetMs expires_at = 0;  // when detached; 0: not at all
     SetMs will_at = 0;     // 0: no will waits
     std::unique_ptr<Will> will;
-    std::unique_ptr<Inbox> inbox;             // null: the session ends with its connection
+    std::unique_ptr<Inbox> inbox;  // null: it ends with its connection, and is in no group
     std::vector<Subscription> subscriptions;  // sorted by filter
     std::vector<std::uint16_t> incoming;      // QoS 2 packet ids received and not released, sorted
 };

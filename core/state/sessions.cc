@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/seeded_bug.h"
+#include "core/message/topic.h"
 #include "core/state/tables.h"
 
 namespace causeway::state {
@@ -119,7 +120,7 @@ void Sessions::create(const Open& command) {
 
 // Rule 5.
 ResultCode Sessions::open(const Open& command, StreamId stream, std::string& answer) {
-    const auto found = by_client_.find(command.client_id);
+    const auto found = by_client_.find(command.client_id);  // [MQTT-3.1.3-2] [MQTT-3.1.3-5]
     Session* session = found == by_client_.end() ? nullptr : found->second;
     const bool again = session != nullptr && session->attached && session->stream == stream &&
                        session->nonce == command.nonce;
@@ -147,16 +148,16 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
             fire_will(*session);
         }
         const bool over = session != nullptr &&
-                          (command.clean_start ||
+                          (command.clean_start ||  // [MQTT-3.1.2-4] [MQTT-3.1.4-4]
                            (session->expires_at != 0 && session->expires_at <= context_.now()));
         if (over) {
             end(*session);
             session = nullptr;
         }
-        const bool present = session != nullptr;
+        const bool present = session != nullptr;  // [MQTT-3.1.2-5]
         if (!present) {
             create(command);
-            session = by_client_[command.client_id];
+            session = by_client_[command.client_id];  // [MQTT-3.1.2-6]
         }
         session->present = present;
         attach(*session, command, stream);
@@ -173,7 +174,7 @@ void Sessions::attach(Session& session, const Open& command, StreamId stream) {
     session.stream = stream;
     session.nonce = command.nonce;
     session.attached = true;
-    disarm(session);
+    disarm(session);  // [MQTT-3.1.3-9]
     const std::uint32_t expiry_max = context_.meta.limits.session_expiry_max_s;
     session.expiry_s = std::min(command.session_expiry_interval_s, expiry_max);
     session.receive_maximum = std::max<std::uint16_t>(command.receive_maximum, 1);
@@ -184,21 +185,26 @@ void Sessions::attach(Session& session, const Open& command, StreamId stream) {
             std::make_unique<Will>(Will{std::string(will.topic), std::string(will.body),
                                         will.delay_s, will.expiry_s, will.qos, will.retain});
     }
-    if (session.expiry_s != 0 && !session.inbox) {
+    if (session.expiry_s != 0 && !session.inbox) {  // [MQTT-3.1.2-23]
         session.inbox = std::make_unique<Inbox>();
     }
     by_epoch_[session.epoch] = &session;
     mark(session);
+    for (const Subscription& held : session.subscriptions) {
+        if (is_shared_filter(held.filter)) {
+            wake_group(session, held.filter);
+        }
+    }
 }
 
 void Sessions::detach(Session& session, CloseReason reason, SetMs at) {
     by_epoch_.erase(session.epoch);
     session.attached = false;
     mark(session);
-    if (reason == CloseReason::kNormal) {
+    if (reason == CloseReason::kNormal) {  // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
         session.will.reset();
     }
-    if (session.will && (session.will->delay_s == 0 || session.expiry_s == 0)) {
+    if (session.will && (session.will->delay_s == 0 || session.expiry_s == 0)) {  // [MQTT-3.1.2-8]
         fire_will(session);
     }
     if (session.expiry_s == 0) {
@@ -211,6 +217,9 @@ void Sessions::detach(Session& session, CloseReason reason, SetMs at) {
         session.will_at = at + std::uint64_t{session.will->delay_s} * 1000;
     }
     arm(session);
+    if (in_group(session)) {
+        regroup(session);
+    }
 }
 
 void Sessions::arm(Session& session) {
@@ -230,10 +239,10 @@ void Sessions::disarm(Session& session) {
 
 void Sessions::on_timer(std::uint64_t session_id) {
     Session* session = find(session_id);
-    if (session == nullptr || session->attached) {
+    if (session == nullptr || session->attached) {  // [MQTT-4.1.0-1]
         return;
     }
-    if (session->expires_at != 0 && session->expires_at <= context_.now()) {
+    if (session->expires_at != 0 && session->expires_at <= context_.now()) {  // [MQTT-4.1.0-2]
         end(*session);
         return;
     }
@@ -258,6 +267,7 @@ void Sessions::end(Session& session) {
         WorkItem purge;
         purge.kind = WorkItem::Kind::kPurge;
         purge.id = session.id;
+        ByteWriter(purge.text).varint(session.inbox->pushed);
         work_.add(std::move(purge));
     }
     context_.kv.erase(key_of(Table::kSession, session.id));
@@ -347,16 +357,19 @@ std::uint32_t Sessions::detach_slice(WorkItem& item, std::uint32_t budget, bool&
 }
 
 std::uint32_t Sessions::purge_slice(WorkItem& item, std::uint32_t budget, bool& more) {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> found;  // n, body
+    std::vector<std::pair<std::uint64_t, std::string>> found;
     items_.scan(item.id, item.after + 1, kItemNumberMax,
                 [&](std::uint64_t n, std::string_view record) {
-                    Item read;
-                    found.emplace_back(n, decode(record, read) ? read.body_id : 0);
+                    found.emplace_back(n, record);
                     return found.size() < budget;
                 });
-    for (const auto& [n, body] : found) {
+    const std::uint64_t pushed = ByteReader(item.text).varint();
+    for (const auto& [n, record] : found) {
+        Item read;
+        decode(record, read);
+        hand_over_purged(n, record, pushed);
         items_.erase(item.id, n);
-        items_.release_body(body);
+        items_.release_body(read.body_id);
         item.after = n;
     }
     more = found.size() == budget;

@@ -7,12 +7,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
 #include "core/message/trie.h"
+#include "core/state/groups.h"
 #include "core/state/interests.h"
 #include "core/state/item.h"
 #include "core/state/outgoing.h"
@@ -34,6 +36,7 @@ public:
         WorkList& work;
         Peers& peers;
         Interests& interests;
+        Groups& groups;
     };
     Sessions(Context& context, const Tables& tables)
         : context_(context),
@@ -42,7 +45,8 @@ public:
           streams_(tables.streams),
           work_(tables.work),
           peers_(tables.peers),
-          interests_(tables.interests) {}
+          interests_(tables.interests),
+          groups_(tables.groups) {}
 
     bool load();
     void flush();
@@ -70,9 +74,18 @@ public:
     std::size_t deliver(const Outgoing& message);
     // The same for the sessions of this set only: the message came from another one.
     std::size_t deliver_here(const Outgoing& message);
-    // A publish that is not in the log goes only to connections, at QoS 0. Returns the other sets
-    // that want it.
-    std::vector<GroupId> deliver_unlogged(const Outgoing& message);
+    // A publish that is not in the log goes only to connections, at QoS 0. Returns who else wants
+    // it.
+    struct Elsewhere {
+        std::vector<GroupId> sets;
+        std::vector<std::pair<GroupId, std::string>> groups;  // and the shared subscription
+    };
+    Elsewhere deliver_unlogged(const Outgoing& message);
+    // The same when it came from another set.
+    void deliver_unlogged_here(const Outgoing& message);
+    void deliver_unlogged_to_group(std::string_view filter, const Outgoing& message);
+    // A message for one member of a shared subscription, from another set.
+    void deliver_to_group(std::string_view filter, const Outgoing& message);
     // A retained message for one session and subscription.
     void deliver_retained(Session& session, const Outgoing& message,
                           const Subscription& subscription);
@@ -93,6 +106,7 @@ public:
     std::uint32_t detach_slice(WorkItem& item, std::uint32_t budget, bool& more);
     std::uint32_t pump_slice(const WorkItem& item, std::uint32_t budget, bool& more);
     std::uint32_t purge_slice(WorkItem& item, std::uint32_t budget, bool& more);
+    std::uint32_t regroup_slice(WorkItem& item, std::uint32_t budget, bool& more);
     // Interests after another layout.
     std::uint32_t fit_slice(WorkItem& item, std::uint32_t budget, bool& more);
     // A session's timer is due: its will, its end, or neither any more.
@@ -101,24 +115,38 @@ public:
     [[nodiscard]] Session* find(std::uint64_t id);
     [[nodiscard]] std::size_t size() const { return by_id_.size(); }
     [[nodiscard]] std::size_t attached() const { return by_epoch_.size(); }
-    [[nodiscard]] std::size_t subscriptions() const { return trie_.size() - held_interests_; }
+    [[nodiscard]] std::size_t subscriptions() const { return subscription_count_; }
     // Of other sets.
     [[nodiscard]] std::size_t held_interests() const { return held_interests_; }
     [[nodiscard]] std::uint64_t inbox_messages() const;
 
 private:
     struct Target {
-        Session* session = nullptr;    // null: another set
-        std::uint32_t identifier = 0;  // of the subscription; the id of the other set
+        Session* session = nullptr;    // null: another set, or a group
+        std::uint32_t identifier = 0;  // of the subscription; the other set; the group's slot
         std::uint8_t qos = 0;
         bool no_local = false;
         bool retain_as_published = false;
+        bool shared = false;  // a group
     };
     struct Recipient {
         Session* session = nullptr;
         std::uint8_t qos = 0;
         bool retain = false;
         absl::InlinedVector<std::uint32_t, 2> ids;
+        std::string_view group;
+    };
+    enum class ToGroups : std::uint8_t { kNone, kLogged, kUnlogged };
+    struct GroupChoice {
+        bool own_sessions_only = false;  // another set has chosen this one
+        bool unlogged = false;
+        bool keep = false;      // who is away may get it when it comes back
+        int readiness_min = 1;  // see readiness()
+        const Session* except = nullptr;
+    };
+    struct Chosen {
+        Member member;
+        std::string_view filter;
     };
 
     bool load_inbox(Session& session);
@@ -137,6 +165,11 @@ private:
     void disarm(Session& session);
 
     // subscribe.cc
+    [[nodiscard]] static bool is_set(const Target& target) {
+        return target.session == nullptr && !target.shared;
+    }
+    // False: the interest is held already.
+    bool link_set(GroupId set, std::string_view filter);
     // The filter's byte of the answer; `waiting` gets what it waits for.
     char subscribe_one(Session& session, const SubscriptionRequest& request,
                        WaitingSubscribe& waiting);
@@ -152,8 +185,30 @@ private:
     [[nodiscard]] bool still_asks(const WaitingSubscribe& waiting, const Session& session) const;
     void settle(const WaitingSubscribe& waiting);
 
+    // share.cc
+    void link(Session& session, const Subscription& subscription);
+    void unlink(Session& session, std::string_view filter);
+    void join(std::string_view filter, const Member& member);
+    // False: it was no member.
+    bool leave(std::string_view filter, std::uint64_t order);
+    [[nodiscard]] bool has_own_subscription(std::string_view filter);
+    [[nodiscard]] int readiness(const Member& member, bool keep) const;
+    // The member whose turn it is, of those that are readiest; null: nobody.
+    const Member* choose(Group& group, const GroupChoice& choice);
+    void collect_group(Group& group, const Outgoing& message, bool unlogged);
+    static Recipient recipient_of(const Member& member, std::string_view filter);
+    void send_to_group_of(GroupId set, std::string_view filter, const Outgoing& message);
+    bool hand_to(const Member& member, std::string_view filter, const Outgoing& message);
+    // What waits in the session's inbox is offered to the other members.
+    void regroup(const Session& session);
+    [[nodiscard]] static bool in_group(const Session& session);
+    // What waits for members that are away is offered to the session.
+    void wake_group(const Session& session, std::string_view filter);
+    bool hand_over(const Item& item, const ItemMessage& message, const Session* from);
+    void hand_over_purged(std::uint64_t n, std::string_view record, std::uint64_t pushed);
+
     // inbox.cc
-    void collect(const Outgoing& message);
+    void collect(const Outgoing& message, ToGroups to_groups);
     void deliver_collected(const Outgoing& message, bool attached_only);
     void append(Session& session, const Outgoing& message, const Recipient& to,
                 std::uint64_t body_id);
@@ -178,6 +233,7 @@ private:
     WorkList& work_;
     Peers& peers_;
     Interests& interests_;
+    Groups& groups_;
     absl::btree_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
     absl::flat_hash_map<std::string_view, Session*> by_client_;  // views of Session::client_id
     absl::flat_hash_map<std::uint64_t, Session*> by_epoch_;      // attached sessions
@@ -186,7 +242,9 @@ private:
     std::vector<Target> targets_;  // scratch of deliver()
     std::vector<Recipient> recipients_;
     std::vector<GroupId> sets_;
+    std::vector<Chosen> chosen_;  // by shared subscriptions
     std::size_t held_interests_ = 0;
+    std::size_t subscription_count_ = 0;
 };
 
 }  // namespace causeway::state

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/seeded_bug.h"
+#include "core/message/topic.h"
 #include "core/state/sessions.h"
 #include "core/state/tables.h"
 
@@ -20,53 +21,74 @@ constexpr SetMs kSubscribeWaitMs = 5000;
 bool Sessions::load_subscriptions() {
     bool ok = true;
     const std::string prefix = key_of(Table::kSubscription);
-    context_.kv.scan(
-        prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
-            Session* session = find(ByteReader(key.substr(1)).key_u64());
-            Subscription subscription;
-            subscription.filter = std::string(key.substr(9));
-            ok = session != nullptr && decode(value, subscription);
-            if (ok) {
-                trie_.insert(subscription.filter,
-                             Target{session, subscription.identifier, subscription.qos,
-                                    subscription.no_local, subscription.retain_as_published});
-                session->subscriptions.push_back(std::move(subscription));
-            }
-            return ok;
-        });
+    context_.kv.scan(prefix, after_prefix(prefix),
+                     [&](std::string_view key, std::string_view value) {
+                         Session* session = find(ByteReader(key.substr(1)).key_u64());
+                         Subscription subscription;
+                         subscription.filter = std::string(key.substr(9));
+                         ok = session != nullptr && decode(value, subscription);
+                         if (ok) {
+                             link(*session, subscription);
+                             session->subscriptions.push_back(std::move(subscription));
+                         }
+                         return ok;
+                     });
     return ok;
 }
 
 bool Sessions::load_interests() {
     const std::string prefix = key_of(Table::kInterest);
     context_.kv.scan(prefix, after_prefix(prefix), [&](std::string_view key, std::string_view) {
-        Target target;
-        target.identifier = static_cast<std::uint32_t>(ByteReader(key.substr(1)).key_u64());
-        trie_.insert(key.substr(9), target);
-        ++held_interests_;
+        link_set(GroupId(static_cast<std::uint32_t>(ByteReader(key.substr(1)).key_u64())),
+                 key.substr(9));
         return true;
     });
     return true;
 }
 
+bool Sessions::link_set(GroupId set, std::string_view filter) {
+    if (parse_shared_filter(filter)) {
+        Member member;
+        member.set = set;
+        const Group* group = groups_.find(filter);
+        if (group != nullptr &&
+            std::any_of(group->members.begin(), group->members.end(),
+                        [&](const Member& other) { return other.order() == member.order(); })) {
+            return false;
+        }
+        join(filter, member);
+    } else {
+        const auto same = [&](const Target& target) {
+            return is_set(target) && target.identifier == set.value();
+        };
+        if (trie_.find(filter, same) != nullptr) {
+            return false;
+        }
+        Target target;
+        target.identifier = set.value();
+        trie_.insert(filter, target);
+    }
+    ++held_interests_;
+    return true;
+}
+
 void Sessions::add_interest(GroupId set, std::string_view filter) {
-    const auto same = [&](const Target& target) {
-        return target.session == nullptr && target.identifier == set.value();
-    };
-    if (trie_.find(filter, same) != nullptr) {
+    if (!link_set(set, filter)) {
         return;
     }
-    Target target;
-    target.identifier = set.value();
-    trie_.insert(filter, target);
-    ++held_interests_;
     context_.kv.put(key_of(Table::kInterest, set.value(), filter), {});
 }
 
 void Sessions::drop_interest(GroupId set, std::string_view filter) {
-    held_interests_ -= trie_.erase(filter, [&](const Target& target) {
-        return target.session == nullptr && target.identifier == set.value();
-    });
+    if (parse_shared_filter(filter)) {
+        Member member;
+        member.set = set;
+        held_interests_ -= leave(filter, member.order()) ? 1 : 0;
+    } else {
+        held_interests_ -= trie_.erase(filter, [&](const Target& target) {
+            return is_set(target) && target.identifier == set.value();
+        });
+    }
     context_.kv.erase(key_of(Table::kInterest, set.value(), filter));
 }
 
@@ -105,10 +127,9 @@ char Sessions::subscribe_one(Session& session, const SubscriptionRequest& reques
     if (full || (across && (!interests_.has_room(request.filter) || !interests_.may_wait()))) {
         return kQuotaExceededCode;
     }
-    if (!is_new) {
+    if (!is_new) {  // [MQTT-3.8.4-3]
         // Not unsubscribe_one(): other sets need not hear of it.
-        trie_.erase(request.filter,
-                    [&](const Target& target) { return target.session == &session; });
+        unlink(session, request.filter);
     }
     Subscription subscription{std::string(request.filter),
                               request.identifier,
@@ -116,9 +137,13 @@ char Sessions::subscribe_one(Session& session, const SubscriptionRequest& reques
                               request.no_local,
                               request.retain_as_published,
                               0};
-    trie_.insert(subscription.filter,
-                 Target{&session, subscription.identifier, subscription.qos, subscription.no_local,
-                        subscription.retain_as_published});
+    const bool shared = is_shared_filter(request.filter);
+    if (shared && request.qos != 0 && !session.inbox && !session.direct) {
+        session.inbox = std::make_unique<Inbox>();  // so that others get what it leaves behind
+        mark(session);
+    }
+    link(session,
+         subscription);  // in one step with unlink(): no message falls between [MQTT-3.8.4-4]
     if (across) {
         interests_.fit(request.filter);
         AskedSets on = interests_.outstanding(request.filter);
@@ -137,8 +162,13 @@ char Sessions::subscribe_one(Session& session, const SubscriptionRequest& reques
         *same = std::move(subscription);
     }
     // Retain handling: 0 always, 1 only for a new subscription, 2 never («MQTT 5.0 §3.8.3.1»).
-    if (request.retain_handling == 0 || (request.retain_handling == 1 && is_new)) {
+    // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    const bool wanted = request.retain_handling == 0 || (request.retain_handling == 1 && is_new);
+    if (wanted && !shared) {
         ask_retained(session, request);
+    }
+    if (shared) {
+        wake_group(session, request.filter);
     }
     return static_cast<char>(request.qos);
 }
@@ -180,19 +210,19 @@ std::vector<Subscription>::iterator Sessions::subscription_at(Session& session,
 
 Subscription* Sessions::subscription_of(Session& session, std::string_view filter) {
     const auto at = subscription_at(session, filter);
+    // [MQTT-3.10.4-1]
     return at == session.subscriptions.end() || at->filter != filter ? nullptr : &*at;
 }
 
 void Sessions::unsubscribe_one(Session& session, std::vector<Subscription>::iterator at) {
     const std::string filter = std::move(at->filter);
-    session.subscriptions.erase(at);
-    trie_.erase(filter, [&](const Target& target) { return target.session == &session; });
+    session.subscriptions.erase(at);  // the inbox is left alone [MQTT-3.10.4-3]
+    unlink(session, filter);
     context_.kv.erase(key_of(Table::kSubscription, session.id, filter));
-    if (interests_.asked() == 0) {
-        return;
+    if (is_shared_filter(filter) && session.attached) {
+        regroup(session);
     }
-    const auto of_session = [](const Target& target) { return target.session != nullptr; };
-    if (trie_.find(filter, of_session) == nullptr) {
+    if (interests_.asked() != 0 && !has_own_subscription(filter)) {
         interests_.drop(filter);
     }
 }

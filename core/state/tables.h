@@ -26,6 +26,7 @@ enum class Table : char {
     kFence = 'F',     // client id of another set
     kInterest = 'I',  // set, filter: another set has subscriptions to it
     kAsked = 'a',     // filter: which sets were told that this one has subscriptions to it
+    kGroup = 'g',     // "$share/...": whose turn it was
     kWaiting = 'y',   // number: a SUBSCRIBE that waits for other sets
 };
 

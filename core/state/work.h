@@ -17,10 +17,11 @@ struct WorkItem {
         kDetach = 1,  // id: a dead stream; after: the last session id looked at
         kPump,        // id: a session with more to push
         kReplay,  // id: a session; text: a filter; options; after_text: the last topic looked at
-        kPurge,   // id: the inbox of a session that ended
+        kPurge,   // id: the inbox of a session that ended; text: varint, the last number pushed
         kPeerReplay,  // set; id: a session of it; text: a filter; after_text: as for kReplay
         kTrim,        // set: items of the stream to it that were acknowledged
         kFit,         // after: the last session whose interests were fitted to a new layout
+        kRegroup,  // id: a session whose messages others of its groups may take; after: the last n
     };
     std::uint64_t seq = 0;
     Kind kind{};

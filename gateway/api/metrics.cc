@@ -66,6 +66,8 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
             "reason",
             {{"limit", gateway.refused_full},
              {"tls", gateway.tls_failed},
+             {"proxy_header", gateway.proxy_failed},
+             {"websocket", gateway.websocket_refused},
              {"connect", s.connects_refused}});
     out.counter("causeway_connects_total", "Successful CONNECTs", s.connects_ok);
     out.counter("causeway_received_bytes_total", "Bytes from clients, after TLS", gateway.bytes_in);
@@ -98,6 +100,12 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
              {"keep_alive", s.keep_alive_timeouts},
              {"taken_over", s.takeovers},
              {"slow_client", s.slow_closed}});
+    out.add(MetricType::Counter, "causeway_limits_reached_total", "What a client met a limit of",
+            "limit",
+            {{"packet_bytes", s.limit_packet_bytes},
+             {"topic", s.limit_topic},
+             {"receive_maximum", s.limit_receive_maximum},
+             {"publish_rate", s.limit_publish_rate}});
 }
 
 void add_core(const node::NodeStatus& node, Families& out) {
@@ -155,7 +163,8 @@ void add_core(const node::NodeStatus& node, Families& out) {
              {"acknowledged", c.inbox_acknowledged},
              {"expired", c.inbox_expired},
              {"evicted", c.inbox_evicted},
-             {"session_ended", c.inbox_session_ended}});
+             {"session_ended", c.inbox_session_ended},
+             {"handed_over", c.inbox_handed_over}});
     out.add(MetricType::Counter, "causeway_queue_copies_total",
             "Queue items by what became of them", "outcome",
             {{"made", c.queue_made},

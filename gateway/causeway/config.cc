@@ -140,9 +140,12 @@ constexpr std::uint64_t kU32 = std::numeric_limits<std::uint32_t>::max();
 std::string read_listener(const Json& json, const std::string& path, ListenerConfig& out) {
     Section section(json, path);
     std::size_t type = 0;
-    section.word("type", type, {"tcp", "tls"});
-    out.tls = type == 1;
-    out.bind.port = out.tls ? 8883 : 1883;
+    section.word("type", type, {"tcp", "tls", "ws", "wss"});
+    constexpr std::uint16_t kPorts[] = {1883, 8883, 8083, 8084};
+    out.tls = type == 1 || type == 3;
+    out.websocket = type >= 2;
+    out.bind.port = kPorts[type];
+    section.flag("proxy_protocol", out.proxy_protocol);
     section.endpoint("bind", out.bind);
     section.flag("anonymous", out.anonymous);
     section.flag("plaintext", out.plaintext);
@@ -159,14 +162,14 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
     }
     if (!out.tls && (!out.certificate.empty() || !out.private_key.empty() ||
                      !out.client_ca.empty() || out.verify != Verify::kNone)) {
-        section.fault("type", "certificates belong to a listener of type tls");
+        section.fault("type", "certificates belong to a listener of type tls or wss");
     }
     if (out.verify != Verify::kNone && out.client_ca.empty()) {
         section.fault("client_ca", "verifying clients needs the PEM file of their CA");
     }
     if (!out.tls && !out.bind.is_loopback() && !out.plaintext) {
         section.fault("bind",
-                      "plaintext is for loopback: use type tls, or say \"plaintext\": true");
+                      "plaintext is for loopback: use type tls or wss, or say \"plaintext\": true");
     }
     if (!out.anonymous && out.verify != Verify::kRequired) {
         section.fault("anonymous",
@@ -227,6 +230,10 @@ std::string read_limits(const Json& json, GatewayLimits& gateway, StateLimits& s
     section.number("connections_max", gateway.connections_max, 1, 100'000'000);
     section.number("packet_bytes_max", gateway.packet_bytes_max, 256, 4 * kMiB);
     section.number("topic_levels_max", gateway.topic_levels_max, 1, 32'768);
+    section.number("topic_bytes_max", gateway.topic_bytes_max, 1, 65'535);
+    section.number("topic_aliases_max", gateway.topic_aliases_max, 0, 65'535);
+    section.number("publish_rate_max", gateway.publish_rate_max, 0, 1'000'000);
+    section.number("publish_bytes_rate_max", gateway.publish_bytes_rate_max, 0, 1024 * kMiB);
     section.number("receive_maximum", gateway.receive_maximum, 1, 65'535);
     section.number("inflight_max", gateway.inflight_max, 1, 65'535);
     section.number("output_bytes_max", gateway.output_bytes_max, 64 << 10, 1024 * kMiB);
@@ -374,6 +381,12 @@ std::string find_self(Config& config) {
     return "node.id: \"" + name + "\" is not the name of any of cluster.nodes";
 }
 
+std::string read_sys(const Json& json, Config& out) {
+    Section section(json, "sys");
+    section.number("interval_s", out.sys_interval_s, 0, 86'400);
+    return section.done();
+}
+
 std::string read_config(const Json& json, Config& out) {
     Section section(json, "");
     const auto inner = [&](const char* key, auto read) {
@@ -384,6 +397,7 @@ std::string read_config(const Json& json, Config& out) {
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
     inner("api", [&](const Json& value) { return read_api(value, out); });
+    inner("sys", [&](const Json& value) { return read_sys(value, out); });
     inner("cluster", [&](const Json& value) { return read_cluster(value, out.cluster); });
     section.adopt(find_self(out));
     inner("wal", [&](const Json& value) { return read_wal(value, out.wal); });

@@ -24,6 +24,8 @@ enum class Verify : std::uint8_t { kNone, kOptional, kRequired };
 
 struct ListenerConfig {
     bool tls = false;
+    bool websocket = false;
+    bool proxy_protocol = false;  // a load balancer stands in front and says who the client is
     Endpoint bind;
     bool anonymous = false;   // accept clients that show no certificate
     bool plaintext = false;   // an unencrypted listener beyond loopback was asked for by name
@@ -46,6 +48,10 @@ struct GatewayLimits {
     std::uint32_t connections_max = 1'000'000;
     std::uint32_t packet_bytes_max = 1U << 20;
     std::uint32_t topic_levels_max = 128;
+    std::uint32_t topic_bytes_max = 65'535;
+    std::uint16_t topic_aliases_max = 16;  // both ways
+    std::uint32_t publish_rate_max = 0;    // of one client, a second; 0: any
+    std::uint32_t publish_bytes_rate_max = 0;
     std::uint16_t receive_maximum = 1'024;  // QoS 1 and 2 publishes of a client not yet answered
     std::uint16_t inflight_max = 1'024;     // ours to a client that names no Receive Maximum
     std::uint32_t output_bytes_max = 8U << 20;  // waiting for a slow client
@@ -92,6 +98,7 @@ struct Config {
     Endpoint api{"127.0.0.1", 8080};
     std::string rules_dir;  // empty: no rules
     std::string log_level = "info";
+    std::uint32_t sys_interval_s = 10;  // between messages under $SYS; 0: none
     WalConfig wal;
     StoreConfig store;
     GatewayLimits gateway;

@@ -47,7 +47,8 @@ public:
         : config_(config),
           seed_(random_number()),
           router_(config.node_id, seed_),
-          rules_timer_(admin_, [this] { reload_if_changed(); }) {}
+          rules_timer_(admin_, [this] { reload_if_changed(); }),
+          sys_timer_(admin_, [this] { publish_sys(); }) {}
 
     Result<> open();
     void run();
@@ -61,6 +62,7 @@ private:
     void take_rules(const control::RuleVersion& version);
     void reload();
     void reload_if_changed();
+    void publish_sys();
     Result<> write_ports();
     [[nodiscard]] std::string more_metrics();
     void stop();
@@ -82,8 +84,10 @@ private:
     std::thread sink_thread_;
     std::unique_ptr<api::Api> api_;
     io::Timer rules_timer_;
+    io::Timer sys_timer_;
     std::uint64_t rules_fingerprint_ = 0;
     std::uint64_t cluster_rules_ = 0;  // the version the cluster has active; 0: the directory's
+    MonoMs started_at_ = 0;
     std::unique_ptr<io::SignalWatcher> signals_;
 };
 
@@ -215,6 +219,10 @@ Result<> Hub::open_gateway() {
     session::Limits& limits = options.shard.limits;
     limits.packet_bytes_max = config_.gateway.packet_bytes_max;
     limits.topic_levels_max = config_.gateway.topic_levels_max;
+    limits.topic_bytes_max = config_.gateway.topic_bytes_max;
+    limits.topic_alias_maximum = config_.gateway.topic_aliases_max;
+    limits.publish_rate_max = config_.gateway.publish_rate_max;
+    limits.publish_bytes_rate_max = config_.gateway.publish_bytes_rate_max;
     limits.session_expiry_max_s = config_.state.session_expiry_max_s;
     limits.receive_maximum = config_.gateway.receive_maximum;
     limits.inflight_max = config_.gateway.inflight_max;
@@ -226,6 +234,8 @@ Result<> Hub::open_gateway() {
         made.host = listener.bind.host;
         made.port = listener.bind.port;
         made.policy.anonymous = listener.anonymous;
+        made.websocket = listener.websocket;
+        made.proxy_protocol = listener.proxy_protocol;
         if (listener.tls) {
             certs::ServerTlsConfig tls;
             tls.certificate = listener.certificate;
@@ -341,13 +351,21 @@ void Hub::reload_if_changed() {
     }
 }
 
+void Hub::publish_sys() {
+    gateway_->status(admin_, [this](const net::ShardStatus& status) {
+        const std::uint64_t uptime_s = (admin_.now_ms() - started_at_) / 1000;
+        gateway_->publish(net::sys_messages(config_.node_id, status, uptime_s));
+    });
+}
+
 // Whole or not at all: whoever waits for the file finds a complete one.
 Result<> Hub::write_ports() {
     nlohmann::json ports;
     ports["listeners"] = nlohmann::json::array();
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
         const ListenerConfig& listener = config_.listeners[i];
-        const char* type = listener.tls ? "tls" : "tcp";
+        const char* type =
+            listener.websocket ? (listener.tls ? "wss" : "ws") : (listener.tls ? "tls" : "tcp");
         ports["listeners"].push_back({{"type", type}, {"port", gateway_->ports()[i]}});
         Endpoint bound = listener.bind;
         bound.port = gateway_->ports()[i];
@@ -412,6 +430,11 @@ void Hub::run() {
     }
     sink_thread_ = std::thread([this] { sinks_.run(); });
     gateway_->start();
+    started_at_ = admin_.now_ms();
+    if (config_.sys_interval_s != 0) {
+        const std::uint64_t interval_ms = std::uint64_t{config_.sys_interval_s} * 1000;
+        sys_timer_.start(interval_ms, interval_ms);
+    }
     spdlog::info("ready");
     admin_.run();
     stop();

@@ -63,7 +63,7 @@ void read_will(Reader& in, std::uint8_t flags, Version version, Will& will) {
     if (version == Version::k5) {
         read_properties(in, will.properties);
     }
-    will.topic = in.string();
+    will.topic = in.string();  // [MQTT-3.1.2-9] [MQTT-3.1.3-11]
     if (!in.failed() && !valid_topic_name(will.topic)) {
         in.fail(ReasonCode::kTopicNameInvalid, "MQTT-4.7.1-1: will topic");
     }
@@ -96,15 +96,15 @@ void parse(Reader& in, const Frame&, Connect& packet) {
             in.protocol_error("§3.1.2.11.10: Authentication Data without a method");
         }
     }
-    packet.client_id = in.string();
+    packet.client_id = in.string();  // [MQTT-3.1.3-1] [MQTT-3.1.3-3] [MQTT-3.1.3-4]
     if ((flags & kWillFlag) != 0) {
         read_will(in, flags, packet.version, packet.will.emplace());
     }
-    if ((flags & kUserNameFlag) != 0) {
-        packet.user_name = in.string();
+    if ((flags & kUserNameFlag) != 0) {  // [MQTT-3.1.2-16]
+        packet.user_name = in.string();  // [MQTT-3.1.2-17] [MQTT-3.1.3-12]
     }
-    if ((flags & kPasswordFlag) != 0) {
-        packet.password = in.binary();
+    if ((flags & kPasswordFlag) != 0) {  // [MQTT-3.1.2-18]
+        packet.password = in.binary();   // [MQTT-3.1.2-19]
     }
 }
 

@@ -45,11 +45,12 @@ bool good_flags(PacketType type, std::uint8_t flags, Version version) {
         case PacketType::kSubscribe:
         case PacketType::kUnsubscribe:
             // MQTT 3.1 also has a DUP flag here.
+            // [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
             return flags == 0x02 || (version == Version::k31 && flags == 0x0A);
         case PacketType::kPublish:
             return true;
         default:
-            return flags == 0;
+            return flags == 0;  // [MQTT-3.14.1-1] [MQTT-3.15.1-1]
     }
 }
 
@@ -173,7 +174,7 @@ DecodeResult decode(std::string_view bytes, const DecodeOptions& options) {
     }
     const auto& header = std::get<FixedHeader>(read);
     const std::size_t size = header.size + header.remaining;
-    if (size > options.packet_bytes_max) {
+    if (size > options.packet_bytes_max) {  // [MQTT-3.2.2-15]
         return error_of(ReasonCode::kPacketTooLarge, "MQTT-3.1.2-24", header.type, options.version);
     }
     if (bad_remaining_length(header, options.version)) {

@@ -66,7 +66,7 @@ void read_value(Reader& in, PropertyId id, std::string_view& value) {
         value = in.binary();
         return;
     }
-    value = in.string();
+    value = in.string();  // [MQTT-3.3.2-13] [MQTT-3.3.2-19]
     if (id == PropertyId::kResponseTopic && has_wildcard(value)) {
         in.protocol_error("MQTT-3.3.2-14");
     }

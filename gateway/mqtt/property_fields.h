@@ -147,7 +147,7 @@ public:
     void operator()(PropertyId field, UserProperties& list) {
         if (field == id_) {
             known_ = true;
-            const std::string_view name = in_.string();
+            const std::string_view name = in_.string();  // [MQTT-1.5.7-1]
             const std::string_view value = in_.string();
             if (!in_.failed() && in_.take_item()) {
                 list.push_back({name, value});
@@ -286,7 +286,7 @@ ForwardSpan read_fields(Reader& in, P& properties) {
 // Effect: reads a property length and as many bytes of properties (§2.2.2).
 template <typename P>
 void read_properties(Reader& in, P& properties) {
-    Reader part = in.split(in.varint());
+    Reader part = in.split(in.varint());  // [MQTT-2.2.2-1]
     const ForwardSpan span = read_fields(part, properties);
     if constexpr (requires { properties.forward.wire; }) {
         properties.forward.wire = span.wire();

@@ -119,8 +119,8 @@ void parse(Reader& in, const Frame& frame, Publish& packet) {
     packet.qos = (frame.flags >> kQosShift) & 3;
     packet.retain = (frame.flags & kRetainBit) != 0;
     packet.duplicate = (frame.flags & kDuplicateBit) != 0;
-    packet.topic = in.string();
-    if (packet.qos > 0) {
+    packet.topic = in.string();  // [MQTT-3.3.2-1]
+    if (packet.qos > 0) {        // [MQTT-2.2.1-2]
         packet.packet_id = read_packet_id(in);
     }
     if (frame.version == Version::k5) {

@@ -95,21 +95,21 @@ std::uint16_t carrier_of(PacketType type, Sender sender) {
     const bool client = sender == Sender::kClient;
     switch (type) {
         case PacketType::kConnack:
-            return client ? 0 : kInConnack;
+            return client ? 0 : kInConnack;  // [MQTT-3.2.2-8]
         case PacketType::kPuback:
         case PacketType::kPubrec:
-            return kInPublishAck;
+            return kInPublishAck;  // [MQTT-3.4.2-1] [MQTT-3.5.2-1]
         case PacketType::kPubrel:
         case PacketType::kPubcomp:
-            return kInReleaseAck;
+            return kInReleaseAck;  // [MQTT-3.6.2-1] [MQTT-3.7.2-1]
         case PacketType::kSuback:
-            return client ? 0 : kInSuback;
+            return client ? 0 : kInSuback;  // [MQTT-3.9.3-2]
         case PacketType::kUnsuback:
-            return client ? 0 : kInUnsuback;
+            return client ? 0 : kInUnsuback;  // [MQTT-3.11.3-2]
         case PacketType::kDisconnect:
-            return client ? kInClientDisconnect : kInServerDisconnect;
+            return client ? kInClientDisconnect : kInServerDisconnect;  // [MQTT-3.14.2-1]
         case PacketType::kAuth:
-            return client ? kInClientAuth : kInServerAuth;
+            return client ? kInClientAuth : kInServerAuth;  // [MQTT-3.15.2-1]
         default:
             return 0;
     }

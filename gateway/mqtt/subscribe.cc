@@ -14,7 +14,7 @@ constexpr std::uint8_t kRetainHandlingShift = 4;
 constexpr std::uint8_t kReservedBits = 0xC0;
 
 std::string_view read_filter(Reader& in) {
-    const std::string_view filter = in.string();
+    const std::string_view filter = in.string();  // [MQTT-3.8.3-1] [MQTT-3.10.3-1]
     if (in.failed()) {
         return {};
     }
@@ -32,7 +32,7 @@ void read_options(Reader& in, Version version, Subscription& subscription) {
     if (version != Version::k5) {
         // MQTT 3.1 leaves the upper bits open.
         if (subscription.qos == 3 || (version == Version::k311 && options > 2)) {
-            in.malformed("3.1.1: MQTT-3-8.3-4");
+            in.malformed("3.1.1: MQTT-3.8.3-4");
         }
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/io/proxy_header.h"
 #include "gateway/net/shard.h"
 
 namespace causeway::net {
@@ -15,27 +16,40 @@ std::string host_of(const std::string& address) {
 }  // namespace
 
 Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream,
-                       const auth::ListenerPolicy& policy, std::uint64_t random)
+                       const ListenerOptions& listener, std::uint64_t random)
     : shard_(shard),
       nonce_(nonce),
       stream_(std::move(stream)),
-      policy_(policy),
-      session_(
-          nonce,
-          session::Peer{
-              host_of(stream_->peer_address()), {}, auth::may_connect(policy, auth::Presented{})},
-          shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {}
+      policy_(listener.policy),
+      session_(nonce,
+               session::Peer{host_of(stream_->peer_address()),
+                             {},
+                             auth::may_connect(listener.policy, auth::Presented{})},
+               shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {
+    if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
+        front_ = std::make_unique<Front>();
+        front_->proxy = listener.proxy_protocol;
+        front_->tls = listener.tls;
+        if (listener.websocket) {
+            front_->websocket = std::make_unique<io::WebSocket>("mqtt");
+        }
+    }
+}
 
-bool Connection::start(ssl_ctx_st* tls) {
-    if (tls == nullptr) {
-        stream_->start(*this);
-        return true;
+bool Connection::start() {
+    std::unique_ptr<io::TlsSession> tls;
+    if (front_ && !front_->proxy && front_->tls != nullptr) {
+        auto session = io::TlsSession::server(front_->tls.get());
+        if (!session) {
+            return false;
+        }
+        tls = std::move(*session);
+        front_->tls.reset();
     }
-    auto session = io::TlsSession::server(tls);
-    if (!session) {
-        return false;
+    if (front_ && !front_->proxy && !front_->websocket) {
+        front_.reset();
     }
-    stream_->start(*this, std::move(*session));
+    stream_->start(*this, std::move(tls));
     return true;
 }
 
@@ -51,7 +65,73 @@ void Connection::on_open(io::TcpStream& stream) {
 }
 
 void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
+    if (front_ && front_->proxy) {
+        take_proxy_header(bytes);
+        return;
+    }
     shard_.status_.bytes_in += bytes.size();
+    if (front_) {
+        take_websocket(bytes);
+    } else {
+        take(bytes);
+    }
+}
+
+// The header comes before everything else, TLS too.
+void Connection::take_proxy_header(std::string_view bytes) {
+    front_->proxy_bytes.append(bytes);
+    const io::ProxyHeader header = io::read_proxy_header(front_->proxy_bytes);
+    if (header.status == io::ProxyHeader::Status::kNeedMore) {
+        return;
+    }
+    front_->proxy = false;
+    const std::string rest = std::exchange(front_->proxy_bytes, {}).substr(header.size);
+    const auto context = std::exchange(front_->tls, nullptr);
+    if (!front_->websocket) {
+        front_.reset();
+    }
+    auto tls =
+        context == nullptr ? nullptr : io::TlsSession::server(context.get()).value_or(nullptr);
+    if (header.status == io::ProxyHeader::Status::kError || (context != nullptr && !tls)) {
+        ++shard_.status_.proxy_failed;
+        abandon(session::End::kNow);
+        return;
+    }
+    if (!header.host.empty()) {
+        const bool v6 = header.host.find(':') != std::string::npos;
+        session_.set_host(v6 ? "[" + header.host + "]" : header.host);  // as host_of() has it
+    }
+    if (tls) {
+        stream_->begin_tls(std::move(tls), rest);
+    } else if (!rest.empty()) {
+        on_bytes(*stream_, rest);
+    }
+}
+
+void Connection::take_websocket(std::string_view bytes) {
+    std::string payload;
+    std::string reply;
+    const auto status = front_->websocket->take(bytes, payload, reply);
+    stream_->write(reply);
+    if (!payload.empty()) {
+        take(payload);
+    }
+    if (status == io::WebSocket::Status::kEnded && open()) {
+        shard_.status_.websocket_refused += session_.online() ? 0 : 1;
+        abandon(session::End::kFlush);
+    }
+}
+
+void Connection::abandon(session::End end) {
+    close(end);
+    session_.on_closed(shard_.effects_);
+    shard_.perform(*this);
+    if (session_.finished()) {
+        shard_.release(*this);
+    }
+}
+
+void Connection::take(std::string_view bytes) {
     if (!kept_.empty()) {
         keep(bytes);
         resume();
@@ -129,11 +209,36 @@ void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     }
 }
 
+void Connection::send(session::Effects& effects) {
+    if (front_ && front_->websocket) {
+        std::size_t size = effects.bytes.size();
+        for (const session::Effects::Piece& piece : effects.pieces) {
+            size += piece.body.size();
+        }
+        std::string head;
+        io::WebSocket::append_head(size, head);
+        stream_->write(head);
+    }
+    const std::string_view bytes = effects.bytes;
+    std::size_t at = 0;
+    for (session::Effects::Piece& piece : effects.pieces) {
+        stream_->write(bytes.substr(at, piece.at - at));
+        stream_->write(std::move(piece.body));
+        at = piece.at;
+    }
+    stream_->write(bytes.substr(at));
+}
+
 void Connection::close(session::End end) {
     if (!open()) {
         return;
     }
     kept_ = {};
+    if (front_ && front_->websocket && end == session::End::kFlush) {
+        std::string bye;
+        front_->websocket->append_close(bye);
+        stream_->write(bye);
+    }
     if (end == session::End::kFlush) {
         io::TcpStream::close_after_flush(std::move(stream_));
     }

@@ -20,13 +20,16 @@ void add(ShardStatus& sum, const ShardStatus& one) {
           &Counters::deliveries_dropped_full, &Counters::deliveries_dropped_too_large,
           &Counters::deliveries_expired, &Counters::connects_ok, &Counters::connects_refused,
           &Counters::protocol_errors, &Counters::malformed, &Counters::keep_alive_timeouts,
-          &Counters::takeovers, &Counters::slow_closed}) {
+          &Counters::takeovers, &Counters::slow_closed, &Counters::limit_packet_bytes,
+          &Counters::limit_topic, &Counters::limit_receive_maximum,
+          &Counters::limit_publish_rate}) {
         sum.sessions.*counter += one.sessions.*counter;
     }
     for (const auto counter :
          {&ShardStatus::connections, &ShardStatus::online, &ShardStatus::accepted,
-          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::bytes_in,
-          &ShardStatus::unavailable, &ShardStatus::paused}) {
+          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::proxy_failed,
+          &ShardStatus::websocket_refused, &ShardStatus::bytes_in, &ShardStatus::unavailable,
+          &ShardStatus::paused}) {
         sum.*counter += one.*counter;
     }
 }
@@ -93,6 +96,11 @@ void Gateway::stop() {
         thread.join();
     }
     threads_.clear();
+}
+
+void Gateway::publish(std::vector<SysMessage> messages) {
+    Shard& first = *shards_.front();
+    first.loop().post([&first, messages = std::move(messages)] { first.publish(messages); });
 }
 
 void Gateway::status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take) {

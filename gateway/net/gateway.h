@@ -10,6 +10,7 @@
 #include <absl/functional/any_invocable.h>
 
 #include "gateway/net/shard.h"
+#include "gateway/net/sys_topics.h"
 
 namespace causeway::net {
 
@@ -36,6 +37,8 @@ public:
     void shut_down(std::uint64_t grace_ms);
     // Effect: ends the loops and their threads. Call after the core has stopped.
     void stop();
+    // Effect: publishes at QoS 0, as nobody's, from one of the loops. Any thread.
+    void publish(std::vector<SysMessage> messages);
     // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
     void status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take);
 

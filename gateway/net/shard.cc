@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/message/body.h"
 #include "gateway/net/connection.h"
+#include "gateway/net/sys_topics.h"
 
 namespace causeway::net {
 namespace {
@@ -69,13 +71,13 @@ void Shard::accept(io::StreamPtr stream, const ListenerOptions& options) {
     slot.generation = slot.generation == ~0U ? 1 : slot.generation + 1;
     random_ = random_ * 6364136223846793005U + 1442695040888963407U;
     const std::uint64_t nonce = nonce_of(index, slot.generation);
-    slot.connection = std::make_unique<Connection>(*this, nonce, std::move(stream), options.policy,
-                                                   random_ ^ nonce);
+    slot.connection =
+        std::make_unique<Connection>(*this, nonce, std::move(stream), options, random_ ^ nonce);
     ++status_.connections;
     Connection& connection = *slot.connection;
     const MonoMs now = loop_.now_ms();
     connection.timer_ = timers_.arm_after(connection.session().deadline() - now, nonce);
-    if (!connection.start(options.tls.get())) {
+    if (!connection.start()) {
         connection.close(session::End::kNow);
         connection.session().on_closed(effects_);
         perform(connection);
@@ -113,14 +115,7 @@ void Shard::perform(Connection& connection) {
         submitter_->acknowledge(session.client_id(), acknowledged.range, acknowledged.urgent);
     }
     if (connection.open() && !effects.bytes.empty()) {
-        const std::string_view bytes = effects.bytes;
-        std::size_t at = 0;
-        for (session::Effects::Piece& piece : effects.pieces) {
-            connection.stream().write(bytes.substr(at, piece.at - at));
-            connection.stream().write(std::move(piece.body));
-            at = piece.at;
-        }
-        connection.stream().write(bytes.substr(at));
+        connection.send(effects);
     }
     if (effects.deadline_changed) {
         timers_.cancel(connection.timer_);
@@ -205,13 +200,19 @@ void Shard::on_result(const CommandTag& tag, ResultCode code, std::string_view d
         release(*connection);
         return;
     }
-    if (waited && connection->open() && connection->paused_ && may_read(*connection)) {
-        connection->paused_ = false;
-        std::erase(paused_, connection->nonce());
-        connection->stream().resume_reading();
-        connection->resume();
+    if (waited) {
+        resume_if_ready(*connection);
     }
     check_shut_down();
+}
+
+void Shard::resume_if_ready(Connection& connection) {
+    if (connection.open() && connection.paused_ && may_read(connection)) {
+        connection.paused_ = false;
+        std::erase(paused_, connection.nonce());
+        connection.stream().resume_reading();
+        connection.resume();
+    }
 }
 
 void Shard::on_result_lost(const CommandTag& tag) {
@@ -272,11 +273,13 @@ void Shard::on_timer(std::uint64_t nonce) {
         release(*connection);
         return;
     }
-    if (!rearmed) {
-        if (const MonoMs due = session.deadline(); due != 0) {
-            const MonoMs now = loop_.now_ms();
-            connection->timer_ = timers_.arm_after(due > now ? due - now : 0, nonce);
-        }
+    if (rearmed) {
+        resume_if_ready(*connection);
+        return;
+    }
+    if (const MonoMs due = session.deadline(); due != 0) {
+        const MonoMs now = loop_.now_ms();
+        connection->timer_ = timers_.arm_after(due > now ? due - now : 0, nonce);
     }
 }
 
@@ -312,6 +315,19 @@ void Shard::check_shut_down() {
     shutting_down_ = true;
     if (status_.connections == 0) {
         grace_.start(0);
+    }
+}
+
+void Shard::publish(const std::vector<SysMessage>& messages) {
+    for (const SysMessage& message : messages) {
+        const std::string body = make_body({}, message.payload);
+        Publish publish;
+        publish.topic = message.topic;
+        publish.body = body;
+        publish.qos = 0;
+        if (submitter_->has_room(submitter_->home(message.topic))) {
+            submitter_->submit_unlogged(message.topic, publish);
+        }
     }
 }
 

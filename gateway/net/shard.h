@@ -26,7 +26,9 @@ struct ListenerOptions {
     std::uint16_t port = 0;
     std::shared_ptr<ssl_ctx_st> tls;  // null: in the clear
     auth::ListenerPolicy policy;
-    bool first = true;  // false: another loop of this gateway has the port already
+    bool websocket = false;       // MQTT in WebSocket frames (MQTT 5.0 §6)
+    bool proxy_protocol = false;  // a load balancer says first who the client is
+    bool first = true;            // false: another loop of this gateway has the port already
 };
 
 struct ShardOptions {
@@ -43,12 +45,15 @@ struct ShardStatus {
     std::uint64_t accepted = 0;
     std::uint64_t refused_full = 0;
     std::uint64_t tls_failed = 0;
+    std::uint64_t proxy_failed = 0;       // no PROXY header where one must be
+    std::uint64_t websocket_refused = 0;  // ended before CONNACK: no upgrade, or bad frames
     std::uint64_t bytes_in = 0;
     std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
-    std::uint64_t paused = 0;  // how often reading stopped because the core did not keep up
+    std::uint64_t paused = 0;       // how often reading stopped because the core did not keep up
 };
 
 class Connection;
+struct SysMessage;
 
 class Shard final : public SubmitterEvents {
 public:
@@ -69,6 +74,8 @@ public:
     // its publishes are answered; `done` is called when all are gone or after `grace_ms`.
     void shut_down(std::uint64_t grace_ms, io::Task done);
     [[nodiscard]] ShardStatus status() const;
+    // Effect: publishes at QoS 0, as nobody's, where the core has room.
+    void publish(const std::vector<SysMessage>& messages);
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
@@ -91,6 +98,8 @@ private:
     [[nodiscard]] bool may_read(Connection& connection) const;
     [[nodiscard]] GroupId home_of(const Connection& connection) const;
     void release_if_done(Connection& connection);
+    // Reads on if the connection waited for its session alone.
+    void resume_if_ready(Connection& connection);
     void release(Connection& connection);
     void pause(Connection& connection);
     void on_timer(std::uint64_t nonce);

@@ -40,17 +40,14 @@ WillView view_of(const mqtt::Will& will, std::string_view body) {
     view.delay_s = will.properties.will_delay_interval_s;
     view.expiry_s = expiry_of(will.properties.message_expiry_interval_s);
     view.qos = will.qos;
-    view.retain = will.retain;
+    view.retain = will.retain;  // [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.3-10]
     return view;
 }
 
 }  // namespace
 
 std::optional<ReasonCode> Session::refusal(const mqtt::Connect& packet, bool core_available) const {
-    if (packet.properties.authentication_method) {
-        return ReasonCode::kBadAuthenticationMethod;
-    }
-    if (!peer_.may_connect) {
+    if (!peer_.may_connect) {  // [MQTT-3.1.4-2]
         return ReasonCode::kNotAuthorized;
     }
     // 3.1 knows no empty id, and without Clean Session a 3.1.1 client must bring its own
@@ -64,7 +61,8 @@ std::optional<ReasonCode> Session::refusal(const mqtt::Connect& packet, bool cor
     if (packet.will && packet.will->topic.starts_with('$')) {
         return ReasonCode::kNotAuthorized;
     }
-    if (packet.will && topic_level_count(packet.will->topic) > limits_->topic_levels_max) {
+    if (packet.will && (packet.will->topic.size() > limits_->topic_bytes_max ||
+                        topic_level_count(packet.will->topic) > limits_->topic_levels_max)) {
         return ReasonCode::kTopicNameInvalid;
     }
     if (!core_available) {
@@ -73,7 +71,7 @@ std::optional<ReasonCode> Session::refusal(const mqtt::Connect& packet, bool cor
     return std::nullopt;
 }
 
-void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, Effects& out) {
+void Session::handle(const mqtt::Connect& packet, bool core_available, Effects& out) {
     version_ = packet.version;
     const bool v5 = version_ == Version::k5;
     client_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(0);
@@ -81,17 +79,25 @@ void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, E
         refuse_connect(*code, out);
         return;
     }
+    if (packet.properties.authentication_method &&
+        !begin_authentication(*packet.properties.authentication_method)) {
+        refuse_connect(ReasonCode::kBadAuthenticationMethod, out);  // [MQTT-4.12.0-1]
+        return;
+    }
     client_id_ = std::string(packet.client_id);
     if (client_id_.empty()) {
-        client_id_ = make_client_id(random_, nonce_);
+        client_id_ = make_client_id(random_, nonce_);  // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
         extras().assigned_client_id = client_id_;
     }
-    keep_alive_s_ = packet.keep_alive_s;
+    keep_alive_s_ = packet.keep_alive_s;  // [MQTT-3.2.2-22]
     const std::uint16_t keep_alive_max = limits_->keep_alive_max_s;
     if (v5 && keep_alive_max != 0 && (keep_alive_s_ == 0 || keep_alive_s_ > keep_alive_max)) {
         keep_alive_s_ = keep_alive_max;
     }
     client_receive_maximum_ = packet.properties.receive_maximum;
+    // [MQTT-3.1.2-27]
+    client_alias_maximum_ =
+        std::min(packet.properties.topic_alias_maximum, limits_->topic_alias_maximum);
     asked_expiry_s_ =
         v5 ? packet.properties.session_expiry_interval_s : (packet.clean_start ? 0 : kNeverExpires);
     if (packet.user_name) {
@@ -103,12 +109,19 @@ void Session::handle(const mqtt::Connect& packet, MonoMs, bool core_available, E
     open.username = packet.user_name.value_or(std::string_view{});
     open.nonce = nonce_;
     open.session_expiry_interval_s = asked_expiry_s_;
-    open.receive_maximum = window();
+    open.receive_maximum = window();  // [MQTT-4.9.0-1]
     open.clean_start = packet.clean_start;
     std::string will_body;
     if (packet.will) {
         will_body = body_of(*packet.will);
-        open.will = view_of(*packet.will, will_body);
+        open.will = view_of(*packet.will, will_body);  // [MQTT-3.1.2-7]
+    }
+    if (packet.properties.authentication_method) {
+        extras().auth_method = std::string(*packet.properties.authentication_method);
+        encode(CommandHeader{}, open, extras().pending_open);
+        phase_ = Phase::kAuthenticating;
+        authenticate(packet.properties.authentication_data.value_or(std::string_view{}), out);
+        return;
     }
     phase_ = Phase::kOpening;
     out.deadline_changed = true;
@@ -123,7 +136,7 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
     OpenAnswer answer;
     const bool ok = code == ResultCode::kOk && decode(detail, answer);
     epoch_ = answer.epoch;
-    if (phase_ != Phase::kOpening) {
+    if (phase_ != Phase::kOpening) {  // [MQTT-3.2.0-2]
         if (ok) {
             submit_close(CloseReason::kLost, std::nullopt, out);  // gone meanwhile (rule 5)
         }
@@ -136,7 +149,7 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
         return;
     }
     mqtt::Connack packet;
-    packet.session_present = answer.session_present;
+    packet.session_present = answer.session_present;  // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
     mqtt::ConnackProperties& properties = packet.properties;
     if (answer.session_expiry_interval_s != asked_expiry_s_) {
         properties.session_expiry_interval_s = answer.session_expiry_interval_s;
@@ -144,9 +157,14 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
     properties.receive_maximum = limits_->receive_maximum;
     properties.maximum_packet_size = limits_->packet_bytes_max;
     properties.topic_alias_maximum = limits_->topic_alias_maximum;
-    properties.shared_subscription_available = false;
+    if (extras_ && !extras_->auth_method.empty()) {  // [MQTT-4.12.0-6]
+        properties.authentication_method = extras_->auth_method;
+        if (!extras_->auth_data.empty()) {
+            properties.authentication_data = extras_->auth_data;
+        }
+    }
     if (extras_ && !extras_->assigned_client_id.empty()) {
-        properties.assigned_client_identifier = extras_->assigned_client_id;
+        properties.assigned_client_identifier = extras_->assigned_client_id;  // [MQTT-3.1.3-7]
     }
     if (limits_->keep_alive_max_s != 0) {
         properties.server_keep_alive_s = keep_alive_s_;
@@ -158,7 +176,7 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
         finish(End::kNow, "the client takes no packet as large as CONNACK", out);
         return;
     }
-    phase_ = Phase::kOnline;
+    phase_ = Phase::kOnline;  // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
     ++counters_->connects_ok;
 }
 
@@ -167,7 +185,7 @@ void Session::refuse_connect(mqtt::ReasonCode code, Effects& out) {
     mqtt::Connack packet;
     packet.reason_code = code;
     send(packet, out);
-    finish(End::kFlush, "CONNECT refused", out);
+    finish(End::kFlush, "CONNECT refused", out);  // [MQTT-3.2.2-7] [MQTT-4.13.2-1]
 }
 
 void Session::submit_close(CloseReason reason, std::optional<std::uint32_t> expiry, Effects& out) {

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kCopyMax = 1024;  // a larger body is sent by reference
 constexpr std::uint64_t kPacketIds = 65'535;
-constexpr std::size_t kDoneMax = 64;  // kept in front of the oldest outstanding number
+constexpr std::size_t kAliasedTopicMin = 4;  // a shorter one takes as much as its alias
+constexpr std::size_t kDoneMax = 64;         // kept in front of the oldest outstanding number
 
 std::uint32_t seconds_left(SetMs expires_at, SetMs now) {
     return expires_at > now ? static_cast<std::uint32_t>((expires_at - now + 999) / 1000) : 1;
@@ -52,6 +53,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
         return;
     }
     Extras& waiting = extras();
+    // only deliveries wait [MQTT-3.3.4-10] [MQTT-4.9.0-3]
     waiting.held.push_back(Held{delivery, message, arrival.set_now, arrival.now});
     waiting.held_bytes += waiting.held.back().bytes();
     if (waiting.held_bytes > limits_->waiting_bytes_max) {
@@ -67,16 +69,24 @@ void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Mess
     head.topic = message.topic.view();
     head.qos = delivery.qos;
     head.retain = delivery.retain;
-    head.duplicate = delivery.dup;
-    head.packet_id = delivery.qos == 0 ? 0 : packet_id_of(n);
+    head.duplicate = delivery.dup;                             // [MQTT-3.3.1-1]
+    head.packet_id = delivery.qos == 0 ? 0 : packet_id_of(n);  // [MQTT-4.3.1-1]
     if (message.expires_at != 0) {
-        head.message_expiry_interval_s = seconds_left(message.expires_at, now);
+        head.message_expiry_interval_s = seconds_left(message.expires_at, now);  // [MQTT-3.3.2-6]
     }
     head.subscription_identifiers = delivery.subscription_ids;
     head.body_properties_bytes = body.properties.size();
     head.payload_bytes = body.payload.size();
+    if (client_alias_maximum_ != 0 && head.topic.size() >= kAliasedTopicMin) {
+        choose_alias(head);
+    }
     // A packet the client would not take is not sent and counts as done [MQTT-3.1.2-24, -25].
-    const std::size_t size = mqtt::publish_size(head, version_);
+    std::size_t size = mqtt::publish_size(head, version_);
+    if (client_packet_bytes_max_ != 0 && size > client_packet_bytes_max_ && !head.topic.empty() &&
+        head.topic_alias) {
+        head.topic_alias.reset();  // a new one makes the packet longer
+        size = mqtt::publish_size(head, version_);
+    }
     if ((client_packet_bytes_max_ != 0 && size > client_packet_bytes_max_) ||
         !mqtt::encode_publish_head(head, version_, out.bytes)) {
         ++counters_->deliveries_dropped_too_large;
@@ -84,6 +94,9 @@ void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Mess
             acknowledge(n, out);
         }
         return;
+    }
+    if (head.topic_alias && !head.topic.empty()) {
+        extras().sent_aliases.emplace_back(head.topic);
     }
     ++counters_->deliveries_sent[delivery.qos];
     const std::string_view tail = version_ == Version::k5 ? body.both : body.payload;
@@ -94,6 +107,17 @@ void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Mess
     }
     if (delivery.qos != 0) {
         add_outstanding(n, delivery.qos);
+    }
+}
+
+void Session::choose_alias(mqtt::PublishHead& head) {
+    const auto& known = extras().sent_aliases;
+    const auto at = std::find(known.begin(), known.end(), head.topic);
+    if (at != known.end()) {
+        head.topic_alias = static_cast<std::uint16_t>(at - known.begin() + 1);
+        head.topic = {};
+    } else if (known.size() < client_alias_maximum_) {  // [MQTT-3.1.2-26] [MQTT-3.3.2-11]
+        head.topic_alias = static_cast<std::uint16_t>(known.size() + 1);
     }
 }
 
@@ -173,7 +197,7 @@ bool Session::window_open() const {
         return true;
     }
     // Not only as many as the client takes: the oldest one must keep its packet id to itself.
-    return outstanding() < window() &&
+    return outstanding() < window() &&  // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
            next_local_n_ - outstanding_[outstanding_head_].n < kPacketIds;
 }
 
@@ -201,8 +225,8 @@ void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
         fail(ReasonCode::kProtocolError, "PUBREC for a QoS 1 message", out);
         return;
     }
-    if (mqtt::is_error(packet.reason_code)) {
-        complete(*item, out);  // the client has discarded it («MQTT 5.0 §4.3.3»)
+    if (mqtt::is_error(packet.reason_code)) {  // [MQTT-4.4.0-2] [MQTT-4.8.2-6]
+        complete(*item, out);                  // the client has discarded it («MQTT 5.0 §4.3.3»)
         return;
     }
     if (item->received) {
@@ -223,7 +247,7 @@ void Session::handle(const mqtt::Pubrec& packet, Effects& out) {
     }
     causeway::Received received;
     received.epoch = epoch_;
-    received.n = item->n;
+    received.n = item->n;  // [MQTT-4.3.3-3]
     submit(make_token(Ticket::kReceived, item->n), received, {}, out);
 }
 
@@ -240,7 +264,7 @@ void Session::noted(std::uint64_t n, ResultCode code, Effects& out) {
     if (CAUSEWAY_BUG(kPubrelBeforePubrecApplied)) {
         return;
     }
-    item->released = true;
+    item->released = true;  // [MQTT-4.3.3-4] [MQTT-4.3.3-6]
     send_pubrel(
         packet_id_of(n),
         code == ResultCode::kOk ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound,
@@ -263,7 +287,7 @@ void Session::send_pubrel(std::uint16_t packet_id, mqtt::ReasonCode code, Effect
     send(mqtt::Pubrel{packet_id, code, {}}, out);
 }
 
-void Session::on_release(const Delivery& delivery, Effects& out) {
+void Session::on_release(const Delivery& delivery, Effects& out) {  // [MQTT-4.3.3-5]
     if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
         return;
     }

@@ -41,11 +41,12 @@ bool Session::resolve_alias(const mqtt::Publish& packet, std::string_view& topic
         return true;
     }
     const std::uint16_t alias = *packet.properties.topic_alias;
+    // [MQTT-3.2.2-17] [MQTT-3.2.2-18]
     if (alias > limits_->topic_alias_maximum) {  // [MQTT-3.3.2-9]
         fail(ReasonCode::kTopicAliasInvalid, "MQTT-3.3.2-9", out);
         return false;
     }
-    auto& aliases = extras().aliases;
+    auto& aliases = extras().aliases;  // [MQTT-3.3.2-7] [MQTT-3.3.2-12]
     if (aliases.size() < alias) {
         aliases.resize(alias);
     }
@@ -62,6 +63,7 @@ bool Session::resolve_alias(const mqtt::Publish& packet, std::string_view& topic
 
 void Session::handle(const mqtt::Publish& packet, Effects& out) {
     ++counters_->publishes_received[packet.qos];
+    pay(packet, out);
     std::string_view topic;
     if (!resolve_alias(packet, topic, out)) {
         ++counters_->publishes_refused;
@@ -71,7 +73,7 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     if (packet.qos == 2) {
         if (const Receiving* known = find_receiving(packet.packet_id)) {
             ++counters_->publishes_repeated;
-            if (known->stage == Stage::kReceived) {
+            if (known->stage == Stage::kReceived) {  // [MQTT-4.3.3-10]
                 send(mqtt::Pubrec{packet.packet_id, ReasonCode::kSuccess, {}}, out);
             }
             return;
@@ -79,6 +81,7 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
     }
     if (packet.qos != 0 && v5 && receiving_ >= limits_->receive_maximum) {
         ++counters_->publishes_refused;
+        ++counters_->limit_receive_maximum;
         fail(ReasonCode::kReceiveMaximumExceeded, "MQTT-3.3.4-7", out);
         return;
     }
@@ -87,11 +90,38 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
         refuse_topic(packet, ReasonCode::kNotAuthorized, out);
         return;
     }
-    if (topic_level_count(topic) > limits_->topic_levels_max) {
+    if (topic.size() > limits_->topic_bytes_max ||
+        topic_level_count(topic) > limits_->topic_levels_max) {
+        ++counters_->limit_topic;
         refuse_topic(packet, ReasonCode::kTopicNameInvalid, out);
         return;
     }
     pass_on(packet, topic, out);
+}
+
+// Each publish moves the time by which all of them are paid for at the allowed rate; a client more
+// than a second ahead of its payments is not read until it is back.
+void Session::pay(const mqtt::Publish& packet, Effects& out) {
+    constexpr std::uint64_t kSecondUs = 1'000'000;
+    if (limits_->publish_rate_max == 0 && limits_->publish_bytes_rate_max == 0) {
+        return;
+    }
+    const std::uint64_t now_us = last_packet_at_ * 1000;
+    std::uint64_t ahead_us = 0;
+    const auto add = [&](std::uint64_t& paid_us, std::uint64_t units, std::uint32_t rate) {
+        if (rate != 0) {
+            paid_us = std::max(paid_us, now_us) + units * kSecondUs / rate;
+            ahead_us = std::max(ahead_us, paid_us - now_us);
+        }
+    };
+    add(extras().paid_messages_us, 1, limits_->publish_rate_max);
+    add(extras().paid_bytes_us, packet.topic.size() + packet.payload.size(),
+        limits_->publish_bytes_rate_max);
+    if (ahead_us > kSecondUs) {
+        ++counters_->limit_publish_rate;
+        held_until_ = last_packet_at_ + (ahead_us - kSecondUs + 999) / 1000;
+        out.deadline_changed = true;
+    }
 }
 
 void Session::refuse_topic(const mqtt::Publish& packet, ReasonCode code, Effects& out) {
@@ -100,6 +130,7 @@ void Session::refuse_topic(const mqtt::Publish& packet, ReasonCode code, Effects
         return;
     }
     if (version_ != Version::k5) {
+        // 3.1.1 [MQTT-3.3.5-2]
         fail(code, "a topic clients may not publish to", out);  // 3.1.1 has no negative answer
     } else if (packet.qos == 1) {
         send(mqtt::Puback{packet.packet_id, code, {}}, out);
@@ -172,7 +203,8 @@ void Session::published(std::uint64_t what, ResultCode code, Effects& out) {
         return;
     }
     if (!qos2) {
-        --receiving_;
+        --receiving_;  // [MQTT-4.3.2-5]
+        // [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-2.2.1-5]
         send(mqtt::Puback{packet_id, reason, {}}, out);
         return;
     }
@@ -180,10 +212,10 @@ void Session::published(std::uint64_t what, ResultCode code, Effects& out) {
         if (ok) {
             item->stage = Stage::kReceived;
         } else {
-            erase_receiving(packet_id);
+            erase_receiving(packet_id);  // [MQTT-4.3.3-9]
         }
     }
-    send(mqtt::Pubrec{packet_id, reason, {}}, out);
+    send(mqtt::Pubrec{packet_id, reason, {}}, out);  // [MQTT-4.3.3-8]
 }
 
 void Session::handle(const mqtt::Pubrel& packet, Effects& out) {
@@ -216,11 +248,11 @@ void Session::released(std::uint16_t packet_id, ResultCode code, Effects& out) {
     const Receiving* item = find_receiving(packet_id);
     // An unanswered one is a message that came behind this PUBREL.
     if (item != nullptr && item->stage != Stage::kUnanswered) {
-        erase_receiving(packet_id);
+        erase_receiving(packet_id);  // [MQTT-4.3.3-12]
     }
     const ReasonCode reason = code == ResultCode::kNotFound ? ReasonCode::kPacketIdentifierNotFound
                                                             : ReasonCode::kSuccess;
-    send(mqtt::Pubcomp{packet_id, reason, {}}, out);
+    send(mqtt::Pubcomp{packet_id, reason, {}}, out);  // [MQTT-4.3.3-11] [MQTT-4.3.3-13]
 }
 
 }  // namespace causeway::session

@@ -33,23 +33,33 @@ mqtt::DecodeOptions Session::decode_options() const {
 }
 
 void Session::on_packet(const mqtt::Packet& packet, MonoMs now, bool core_available, Effects& out) {
-    if (!takes_packets()) {
+    if (!takes_packets()) {  // [MQTT-3.1.4-6]
         return;
     }
     last_packet_at_ = now;
     if (phase_ == Phase::kNew) {
         if (const auto* connect = std::get_if<mqtt::Connect>(&packet)) {
-            handle(*connect, now, core_available, out);
+            handle(*connect, core_available, out);
         } else {
             ++counters_->protocol_errors;  // [MQTT-3.1.0-1]
             finish(End::kNow, "the first packet was not CONNECT", out);
         }
         return;
     }
+    if (phase_ == Phase::kAuthenticating) {
+        if (const auto* auth = std::get_if<mqtt::Auth>(&packet)) {
+            handle(*auth, out);
+        } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
+            finish(End::kNow, "DISCONNECT", out);
+        } else {
+            fail(ReasonCode::kProtocolError, "§3.1.2.11.9: neither AUTH nor DISCONNECT", out);
+        }
+        return;
+    }
     const auto visitor = [&](const auto& received) {
         using T = std::decay_t<decltype(received)>;
         if constexpr (std::is_same_v<T, mqtt::Pingreq>) {
-            send(mqtt::Pingresp{}, out);
+            send(mqtt::Pingresp{}, out);  // [MQTT-3.12.4-1]
         } else if constexpr (std::is_same_v<T, mqtt::Connect>) {
             fail(ReasonCode::kProtocolError, "a second CONNECT", out);  // [MQTT-3.1.0-2]
         } else if constexpr (requires { handle(received, out); }) {
@@ -87,6 +97,7 @@ void Session::on_decode_error(const mqtt::DecodeError& error, Effects& out) {
     if (code != ReasonCode::kProtocolError) {  // which fail() counts
         ++counters_->malformed;
     }
+    counters_->limit_packet_bytes += code == ReasonCode::kPacketTooLarge ? 1 : 0;
     fail(code, error.statement, out);
 }
 
@@ -140,9 +151,13 @@ void Session::on_result(std::uint64_t token, ResultCode code, std::string_view d
 MonoMs Session::deadline() const {
     switch (phase_) {
         case Phase::kNew:
+        case Phase::kAuthenticating:
         case Phase::kOpening:
             return last_packet_at_ + std::uint64_t{limits_->connect_timeout_s} * 1000;
         case Phase::kOnline:
+            if (held_until_ != 0) {
+                return held_until_;  // what it sends meanwhile is not seen
+            }
             // One and a half times the keep alive [MQTT-3.1.2-22].
             return keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
         case Phase::kEnded:
@@ -164,8 +179,28 @@ void Session::on_timer(MonoMs now, Effects& out) {
         refuse_connect(ReasonCode::kServerUnavailable, out);
         return;
     }
+    if (phase_ == Phase::kAuthenticating) {
+        refuse_connect(ReasonCode::kNotAuthorized, out);
+        return;
+    }
+    if (held_until_ != 0) {
+        held_until_ = 0;
+        last_packet_at_ = now;
+        out.deadline_changed = true;
+        return;
+    }
     ++counters_->keep_alive_timeouts;
     fail(ReasonCode::kKeepAliveTimeout, "keep alive timeout", out);
+}
+
+void Session::submit_encoded(std::uint64_t token, std::string_view command, Effects& out) {
+    Effects::Submission submission;
+    submission.token = token;
+    submission.begin = out.commands.size();
+    submission.size = command.size();
+    out.commands.append(command);
+    out.submissions.push_back(submission);
+    ++results_due_;
 }
 
 void Session::on_takeover(std::uint64_t epoch, Effects& out) {
@@ -225,7 +260,7 @@ void Session::fail(mqtt::ReasonCode code, std::string_view why, Effects& out) {
     if (phase_ == Phase::kOnline) {
         submit_close(CloseReason::kLost, std::nullopt, out);
     }
-    finish(End::kFlush, why, out);
+    finish(End::kFlush, why, out);  // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
 }
 
 void Session::finish(End end, std::string_view why, Effects& out) {

@@ -8,7 +8,8 @@
 // result is back and the machine can be destroyed.
 //
 // connect.cc the beginning and the end · publish.cc what the client sends · deliver.cc what it is
-// sent · subscribe.cc its subscriptions. Sources: MQTT 5.0 §3, §4; MQTT 3.1.1 §3, §4.
+// sent · subscribe.cc its subscriptions · authenticate.cc AUTH. Sources: MQTT 5.0 §3, §4;
+// MQTT 3.1.1 §3, §4.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,9 @@
 
 #include "core/message/output.h"
 #include "gateway/mqtt/decode.h"
+#include "gateway/mqtt/encode.h"
 #include "gateway/mqtt/packet.h"
+#include "gateway/session/authentication.h"
 #include "gateway/session/types.h"
 
 namespace causeway::session {
@@ -46,6 +49,9 @@ public:
         peer_.common_name = std::move(common_name);
         peer_.may_connect = may_connect;
     }
+
+    // The client's own address, when a load balancer stands between. Before the first packet.
+    void set_host(std::string host) { peer_.host = std::move(host); }
 
     // --- events --------------------------------------------------------------------------------
 
@@ -76,9 +82,11 @@ public:
     [[nodiscard]] mqtt::DecodeOptions decode_options() const;
     // When on_timer() is wanted; 0: never.
     [[nodiscard]] MonoMs deadline() const;
-    // False between CONNECT and its answer: keep further packets until then («MQTT 5.0 §3.1.4»).
+    // False between CONNECT and its answer («MQTT 5.0 §3.1.4»), and while the client is above its
+    // publish rate: keep further packets until then.
     [[nodiscard]] bool takes_packets() const {
-        return phase_ == Phase::kNew || phase_ == Phase::kOnline;
+        return phase_ == Phase::kNew || phase_ == Phase::kAuthenticating ||
+               (phase_ == Phase::kOnline && held_until_ == 0);
     }
     [[nodiscard]] bool online() const { return phase_ == Phase::kOnline; }
     // Ended, and no result is owed to it.
@@ -90,7 +98,7 @@ public:
     [[nodiscard]] mqtt::Version version() const { return version_; }
 
 private:
-    enum class Phase : std::uint8_t { kNew, kOpening, kOnline, kEnded };
+    enum class Phase : std::uint8_t { kNew, kAuthenticating, kOpening, kOnline, kEnded };
 
     // A delivery at QoS 1 or 2 that the client has not finished with.
     struct Outstanding {
@@ -124,7 +132,8 @@ private:
     };
     // What few connections need.
     struct Extras {
-        std::vector<std::string> aliases;  // by topic alias - 1
+        std::vector<std::string> aliases;       // the client's, by topic alias - 1
+        std::vector<std::string> sent_aliases;  // ours to it
         std::deque<Held> held;
         std::size_t held_bytes = 0;
         std::deque<PendingSubscribe> subscribes;
@@ -132,10 +141,18 @@ private:
         std::vector<Receiving> receiving;  // sorted by packet id
         std::string username;
         std::string assigned_client_id;
+        std::string auth_method;   // of CONNECT
+        std::string auth_data;     // for CONNACK
+        std::string pending_open;  // the command, until the client is authenticated
+        std::unique_ptr<AuthExchange> exchange;
+        std::uint8_t auth_steps = 0;
+        // When what was published is paid for at the limit's rate, in microseconds.
+        std::uint64_t paid_messages_us = 0;
+        std::uint64_t paid_bytes_us = 0;
     };
 
     // connect.cc
-    void handle(const mqtt::Connect& packet, MonoMs now, bool core_available, Effects& out);
+    void handle(const mqtt::Connect& packet, bool core_available, Effects& out);
     void handle(const mqtt::Disconnect& packet, Effects& out);
     // Why the client may not connect; nullopt: it may.
     [[nodiscard]] std::optional<mqtt::ReasonCode> refusal(const mqtt::Connect& packet,
@@ -147,8 +164,16 @@ private:
     void fail(mqtt::ReasonCode code, std::string_view why, Effects& out);
     void finish(End end, std::string_view why, Effects& out);
 
+    // authenticate.cc
+    void handle(const mqtt::Auth& packet, Effects& out);
+    // False: no such method here.
+    bool begin_authentication(std::string_view method);
+    void authenticate(std::string_view data, Effects& out);
+
     // publish.cc
     void handle(const mqtt::Publish& packet, Effects& out);
+    // Counts a publish at the client's rate.
+    void pay(const mqtt::Publish& packet, Effects& out);
     void handle(const mqtt::Pubrel& packet, Effects& out);
     bool resolve_alias(const mqtt::Publish& packet, std::string_view& topic, Effects& out);
     void published(std::uint64_t what, ResultCode code, Effects& out);
@@ -166,6 +191,8 @@ private:
     void send_publish(const Delivery& delivery, std::uint64_t n, const Message& message, SetMs now,
                       Effects& out);
     void send_pubrel(std::uint16_t packet_id, mqtt::ReasonCode code, Effects& out);
+    // Sends by alias what was sent with it before; gives the topic one as long as there are any.
+    void choose_alias(mqtt::PublishHead& head);
     Outstanding* find_outstanding(std::uint16_t packet_id);
     Outstanding& add_outstanding(std::uint64_t n, std::uint8_t qos);
     [[nodiscard]] std::uint16_t window() const;
@@ -194,6 +221,7 @@ private:
     bool send(const Packet& packet, Effects& out);
     template <typename Command>
     void submit(std::uint64_t token, const Command& command, std::string_view topic, Effects& out);
+    void submit_encoded(std::uint64_t token, std::string_view command, Effects& out);
     Extras& extras();
     // Deliveries carry the core's numbers (the session has an inbox), not this connection's own.
     [[nodiscard]] bool numbered_by_core() const { return next_local_n_ == 1; }
@@ -214,6 +242,8 @@ private:
     std::uint32_t results_due_ = 0;
     std::uint32_t asked_expiry_s_ = 0;
     std::uint16_t keep_alive_s_ = 0;
+    std::uint16_t client_alias_maximum_ = 0;
+    MonoMs held_until_ = 0;         // the client is above its publish rate
     std::uint32_t receiving_ = 0;   // its QoS 1 and 2 publishes until PUBACK or PUBCOMP
     std::uint32_t unanswered_ = 0;  // its publishes without PUBACK or PUBREC
     std::uint16_t client_receive_maximum_ = 65'535;

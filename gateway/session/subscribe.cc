@@ -17,11 +17,9 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
     PendingSubscribe pending;
     pending.packet_id = packet.packet_id;
     for (const mqtt::Subscription& subscription : packet.subscriptions) {
-        if (is_shared_filter(subscription.filter)) {
-            pending.codes.push_back(ReasonCode::kSharedSubscriptionsNotSupported);
-            continue;
-        }
-        if (topic_level_count(subscription.filter) > limits_->topic_levels_max) {
+        if (subscription.filter.size() > limits_->topic_bytes_max ||
+            topic_level_count(subscription.filter) > limits_->topic_levels_max) {
+            ++counters_->limit_topic;
             pending.codes.push_back(ReasonCode::kTopicFilterInvalid);
             continue;
         }
@@ -33,7 +31,7 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
         request.no_local = subscription.no_local;
         request.retain_as_published = subscription.retain_as_published;
         request.retain_handling = static_cast<std::uint8_t>(subscription.retain_handling);
-        command.filters.push_back(request);
+        command.filters.push_back(request);  // [MQTT-3.8.4-5]
     }
     if (command.filters.empty()) {  // nothing to ask the core
         mqtt::Suback answer;
@@ -59,14 +57,15 @@ void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_v
     const ReasonCode refused = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
                                                                   : ReasonCode::kUnspecifiedError;
     mqtt::Suback packet;
-    packet.packet_id = pending.packet_id;
+    packet.packet_id = pending.packet_id;  // [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-2.2.1-6]
     std::size_t next = 0;
     for (ReasonCode reason : pending.codes) {
         if (reason == ReasonCode::kSuccess) {
             const bool decided = code == ResultCode::kOk && next < detail.size();
+            // [MQTT-3.8.4-7] [MQTT-3.9.3-1]
             reason = decided ? static_cast<ReasonCode>(detail[next++]) : refused;
         }
-        packet.reason_codes.push_back(reason);
+        packet.reason_codes.push_back(reason);  // [MQTT-3.8.4-6]
     }
     send(packet, out);
 }
@@ -74,7 +73,7 @@ void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_v
 void Session::handle(const mqtt::Unsubscribe& packet, Effects& out) {
     causeway::Unsubscribe command;
     command.epoch = epoch_;
-    command.filters.assign(packet.filters.begin(), packet.filters.end());
+    command.filters.assign(packet.filters.begin(), packet.filters.end());  // [MQTT-3.10.4-6]
     extras().unsubscribes.push_back(PendingUnsubscribe{packet.packet_id, packet.filters.size()});
     submit(make_token(Ticket::kUnsubscribe, packet.packet_id), command, {}, out);
 }
@@ -83,9 +82,10 @@ void Session::unsubscribed(ResultCode code, std::string_view detail, Effects& ou
     const PendingUnsubscribe pending = extras().unsubscribes.front();
     extras_->unsubscribes.pop_front();
     mqtt::Unsuback packet;
-    packet.packet_id = pending.packet_id;
+    packet.packet_id = pending.packet_id;  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
     for (std::size_t i = 0; i < pending.filters; ++i) {
         const bool decided = code == ResultCode::kOk && i < detail.size();
+        // [MQTT-3.11.3-1]
         packet.reason_codes.push_back(decided ? static_cast<ReasonCode>(detail[i])
                                               : ReasonCode::kUnspecifiedError);
     }

@@ -15,18 +15,25 @@
 
 namespace causeway::session {
 
+class AuthMethods;
+
 // The limits and offers of a listener; shared by its sessions.
 struct Limits {
     std::uint32_t packet_bytes_max = 1U << 20;
     std::uint32_t topic_levels_max = 128;
+    std::uint32_t topic_bytes_max = 65'535;
     std::uint32_t session_expiry_max_s = 7 * 86'400;
-    std::uint16_t receive_maximum = 1'024;  // what we take from a client unanswered
-    std::uint16_t inflight_max = 1'024;     // what we send to it unanswered, at most
-    std::uint16_t topic_alias_maximum = 16;
+    std::uint16_t receive_maximum = 1'024;   // what we take from a client unanswered
+    std::uint16_t inflight_max = 1'024;      // what we send to it unanswered, at most
+    std::uint16_t topic_alias_maximum = 16;  // ours to a client at most, too
     std::uint16_t keep_alive_max_s = 0;  // 0: the client's own; else it may not be longer, nor off
     std::uint32_t connect_timeout_s = 10;
     std::uint32_t waiting_bytes_max = 8U
                                       << 20;  // held for a client whose Receive Maximum is reached
+    // Of one client, a second, 0: any. Beyond it the client is not read for a while.
+    std::uint32_t publish_rate_max = 0;
+    std::uint32_t publish_bytes_rate_max = 0;     // topic and payload
+    const AuthMethods* authentication = nullptr;  // null: no method is known
 };
 
 // Where a result belongs; carried through the core as CommandTag::token.
@@ -128,6 +135,11 @@ struct Counters {
     std::uint64_t keep_alive_timeouts = 0;
     std::uint64_t takeovers = 0;
     std::uint64_t slow_closed = 0;
+    // How often a limit was reached.
+    std::uint64_t limit_packet_bytes = 0;
+    std::uint64_t limit_topic = 0;  // its levels or bytes
+    std::uint64_t limit_receive_maximum = 0;
+    std::uint64_t limit_publish_rate = 0;
 };
 
 }  // namespace causeway::session

@@ -20,10 +20,13 @@ def properties(packet, **values):
 
 
 class Client:
-    def __init__(self, client_id="", version=V5, clean=True, expiry=0, will=None, on_message=None):
+    def __init__(self, client_id="", version=V5, clean=True, expiry=0, will=None, on_message=None,
+                 websocket=False):
         options = {} if version == V5 else {"clean_session": clean}
         self.version, self.clean, self.expiry = version, clean, expiry
-        self.mqtt = mqtt.Client(client_id, protocol=version, **options)
+        self.websocket = websocket
+        self.mqtt = mqtt.Client(client_id, protocol=version,
+                                transport="websockets" if websocket else "tcp", **options)
         self.messages, self.acked, self.granted = [], set(), {}
         self.connack = self.disconnected = None
         self.lock = threading.Lock()
@@ -50,7 +53,8 @@ class Client:
         if self.version == V5:
             more = {"clean_start": self.clean,
                     "properties": properties("CONNECT", SessionExpiryInterval=self.expiry)}
-        self.mqtt.connect("localhost" if tls else getattr(hub, "host", "127.0.0.1"), hub.tls if tls else hub.tcp, keepalive,
+        port = (hub.wss if tls else hub.ws) if self.websocket else (hub.tls if tls else hub.tcp)
+        self.mqtt.connect("localhost" if tls else getattr(hub, "host", "127.0.0.1"), port, keepalive,
                           **more)
         self.mqtt.loop_start()
         wait_until("CONNACK", lambda: self.connack)

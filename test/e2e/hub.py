@@ -153,6 +153,8 @@ class Hub(Api):
         bound = json.loads((self.data / "ports.json").read_text())
         self.tcp = next((l["port"] for l in bound["listeners"] if l["type"] == "tcp"), None)
         self.tls = next((l["port"] for l in bound["listeners"] if l["type"] == "tls"), None)
+        self.ws = next((l["port"] for l in bound["listeners"] if l["type"] == "ws"), None)
+        self.wss = next((l["port"] for l in bound["listeners"] if l["type"] == "wss"), None)
         self.api = f"http://127.0.0.1:{bound['api']}"
         wait_until("health", lambda: self.get("/healthz")[0] in (200, 503), 30)
         wait_until("serving", lambda: self.get("/healthz")[1].get("serving"), 60)

@@ -34,7 +34,7 @@ TEST(TcpStream, ConnectsAndNamesThePeer) {
     EXPECT_EQ(pair.client.stream->tls(), nullptr);
 }
 
-TEST(TcpStream, HeadsAndBodiesArriveInOrder) {
+TEST(TcpStream, HeadsAndBodiesArriveInOrder) {  // [MQTT-4.2-1]
     Loop loop;
     Pair pair(loop);
     ASSERT_TRUE(pair.open());

@@ -169,6 +169,20 @@ TEST(Command, Publish) {
     EXPECT_TRUE(empty.outputs.empty());
 }
 
+TEST(Command, APublishForAGroupKeepsTheRoutersContextLast) {
+    Publish publish = full_publish();
+    publish.group = "$share/g/a/b";
+    const std::string bytes = encoded(publish);
+    const Publish out = decoded<Publish>(bytes, CommandKind::kPublish);
+    EXPECT_EQ(out.group, "$share/g/a/b");
+    EXPECT_EQ(out.username, "user");
+    std::string routed;
+    append_routed_publish(bytes, {}, 0, routed);
+    const Publish logged = decoded<Publish>(routed, CommandKind::kPublish);
+    EXPECT_EQ(logged.group, "$share/g/a/b");
+    EXPECT_EQ(logged.username, "");
+}
+
 TEST(Command, UnknownTagsAreSkipped) {
     std::string bytes = encoded(Publish{});
     ByteWriter writer(bytes);

@@ -96,7 +96,7 @@ PeerItem full(PeerItemKind kind) {
 }
 
 TEST(PeerItem, ComesBackAndMayGrow) {
-    for (int kind = 1; kind <= 6; ++kind) {
+    for (int kind = 1; kind <= 7; ++kind) {
         const PeerItem item = full(static_cast<PeerItemKind>(kind));
         std::string bytes;
         encode(item, bytes);
@@ -108,7 +108,7 @@ TEST(PeerItem, ComesBackAndMayGrow) {
         }
         ASSERT_TRUE(decode(bytes, out));
         EXPECT_EQ(out.kind, item.kind);
-        const bool message = kind == 1 || kind == 2 || kind == 6;
+        const bool message = kind == 1 || kind == 2 || kind == 6 || kind == 7;
         EXPECT_EQ(out.topic, message ? item.topic : "");
         EXPECT_EQ(out.body, message ? item.body : "");
         EXPECT_EQ(out.client_id, message ? item.client_id : "");
@@ -118,7 +118,7 @@ TEST(PeerItem, ComesBackAndMayGrow) {
         EXPECT_EQ(out.retain, message);
         EXPECT_EQ(out.retain_only, message);
         EXPECT_EQ(out.filter, kind >= 3 ? item.filter : "");
-        EXPECT_EQ(out.session, kind >= 5 ? 77U : 0U);
+        EXPECT_EQ(out.session, kind == 5 || kind == 6 ? 77U : 0U);
         EXPECT_LE(bytes.size(), peer_item_bytes_max(item.topic.size(), item.body.size(),
                                                     item.client_id.size(), item.filter.size()));
         for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -148,6 +148,7 @@ TEST(PeerItem, IsRefusedWhenItIsNone) {
     PeerItem out;
     EXPECT_FALSE(decode(std::string_view("\x00", 1), out));
     EXPECT_FALSE(decode("\x07", out));
+    EXPECT_FALSE(decode("\x08", out));
     EXPECT_FALSE(decode("", out));
 }
 

@@ -45,7 +45,7 @@ bool naive_utf8(std::string_view bytes) {
     return true;
 }
 
-TEST(Utf8, AcceptsWellFormed) {
+TEST(Utf8, AcceptsWellFormed) {  // [MQTT-1.5.4-3]
     for (const std::string_view text :
          {""sv, "plain"sv, "sixteen bytes ok"sv, "\xC2\x80"sv, "\xDF\xBF"sv, "\xE0\xA0\x80"sv,
           "\xED\x9F\xBF"sv, "\xEE\x80\x80"sv, "\xEF\xBF\xBF"sv, "\xF0\x90\x80\x80"sv,
@@ -55,7 +55,7 @@ TEST(Utf8, AcceptsWellFormed) {
     }
 }
 
-TEST(Utf8, RefusesIllFormed) {
+TEST(Utf8, RefusesIllFormed) {  // [MQTT-1.5.4-1] [MQTT-1.5.4-2]
     for (const std::string_view text : {"\0"sv,
                                         "1234567\0"sv,
                                         "12345678\0"sv,
@@ -100,7 +100,7 @@ TEST(Utf8, AgreesWithArithmeticOnRandomBytes) {
     EXPECT_GT(valid, 1000);
 }
 
-TEST(TopicName, Validity) {
+TEST(TopicName, Validity) {  // [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
     EXPECT_TRUE(valid_topic_name("a"));
     EXPECT_TRUE(valid_topic_name("/"));
     EXPECT_TRUE(valid_topic_name("//"));
@@ -115,7 +115,7 @@ TEST(TopicName, Validity) {
     EXPECT_FALSE(valid_topic_name("a\xFF"sv));
 }
 
-TEST(TopicFilter, Validity) {
+TEST(TopicFilter, Validity) {  // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1]
     for (const std::string_view filter : {"a"sv, "#"sv, "+"sv, "+/#"sv, "a/+/b"sv, "a/#"sv, "/#"sv,
                                           "/+"sv, "+/"sv, "//"sv, "$share/g/#"sv}) {
         EXPECT_TRUE(valid_topic_filter(filter)) << filter;
@@ -199,7 +199,7 @@ TEST(DeviceKey, FirstTwoLevels) {
     EXPECT_EQ(device_key(""), "");
 }
 
-TEST(SharedFilterParse, Table) {
+TEST(SharedFilterParse, Table) {  // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
     EXPECT_EQ(parse_shared_filter("$share/g/a/+"), (SharedFilter{"g", "a/+"}));
     EXPECT_EQ(parse_shared_filter("$share/g//"), (SharedFilter{"g", "/"}));
     EXPECT_EQ(parse_shared_filter("$share/g/#"), (SharedFilter{"g", "#"}));

@@ -95,7 +95,7 @@ TEST(TopicTrie, VisitsHashThenPlusThenExactThenInsertionOrder) {
     EXPECT_EQ(trie.size(), 10U);
 }
 
-TEST(TopicTrie, DollarTopicsMeetNoFirstLevelWildcard) {
+TEST(TopicTrie, DollarTopicsMeetNoFirstLevelWildcard) {  // [MQTT-4.7.2-1]
     TopicTrie<int> trie;
     trie.insert("#", 1);
     trie.insert("+/x", 2);
@@ -201,7 +201,7 @@ std::string random_path(Random& random, std::string_view alphabet) {
 
 class TrieProperty : public testing::TestWithParam<std::uint64_t> {};
 
-TEST_P(TrieProperty, AgreesWithTheNaiveMatcher) {
+TEST_P(TrieProperty, AgreesWithTheNaiveMatcher) {  // [MQTT-4.7.3-4]
     Random random(GetParam());
     TopicTrie<int> trie;
     std::vector<Entry> entries;

@@ -110,7 +110,7 @@ std::string audit(Kv& kv, const Machine& machine) {
     }
     report.equal("inbox copies made",
                  c.inbox_acknowledged + c.inbox_expired + c.inbox_evicted + c.inbox_session_ended +
-                     all.inbox_messages,
+                     c.inbox_handed_over + all.inbox_messages,
                  c.inbox_made);
     report.equal(
         "queue copies made",

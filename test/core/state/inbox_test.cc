@@ -47,7 +47,7 @@ CAUSEWAY_STATE_TESTS_OF(Expiry, InboxTest);
 CAUSEWAY_STATE_TESTS_OF(WithoutInbox, InboxTest);
 CAUSEWAY_STATE_TESTS_OF(Bodies, InboxTest);
 
-TEST_P(Windows, NoMoreInFlightThanReceiveMaximum) {
+TEST_P(Windows, NoMoreInFlightThanReceiveMaximum) {  // [MQTT-4.3.2-3]
     const std::uint64_t epoch = open(1, 2);
     rig.subscribe(s, epoch, "t", 1);
     rig.publish("t", "1");
@@ -99,7 +99,7 @@ TEST_P(Windows, AnAckCannotReachWhatWasNotPushed) {
 }
 
 // Packet ids repeat after 65,535 numbers, and eviction leaves holes.
-TEST(PacketIds, OfMessagesInFlightNeverMeet) {
+TEST(PacketIds, OfMessagesInFlightNeverMeet) {  // [MQTT-4.3.3-1]
     Rig rig(Rig::Mode::kLive);
     StateLimits limits;
     limits.inbox_messages_max = 10;
@@ -137,7 +137,7 @@ TEST_P(Windows, OneAckCommandForSeveralSessions) {
     EXPECT_EQ(rig.counters().inbox_acknowledged, 3U);
 }
 
-TEST_P(Qos2, MovesFromPublishOverReceivedToComplete) {
+TEST_P(Qos2, MovesFromPublishOverReceivedToComplete) {  // [MQTT-4.3.3-3]
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 2);
     rig.publish("t", "x", 2);
@@ -163,6 +163,7 @@ TEST_P(Qos2, AReceivedMessageHoldsItsPlaceInTheWindow) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n3 q2 t=3"));
 }
 
+// [MQTT-4.3.3-5] [MQTT-4.3.3-2] [MQTT-3.3.1-3]
 TEST_P(Qos2, ResumesWithPubrelForTheReceivedAndDupForTheRest) {
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 2);
@@ -242,7 +243,7 @@ TEST_P(Qos2, IncomingIsAppliedOnceUntilReleased) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("2 n2 q2 t=y"));
 }
 
-TEST_P(Resume, PushesWhatWasStoredInOrder) {
+TEST_P(Resume, PushesWhatWasStoredInOrder) {  // [MQTT-4.6.0-5] [MQTT-4.6.0-6]
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 1);
     rig.close(s, epoch);

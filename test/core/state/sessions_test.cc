@@ -44,6 +44,7 @@ CAUSEWAY_STATE_TESTS_OF(Lifetime, SessionTest);
 CAUSEWAY_STATE_TESTS_OF(Ownership, SessionTest);
 CAUSEWAY_STATE_TESTS_OF(Wills, SessionTest);
 
+// [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-23]
 TEST_P(Lifetime, ASessionIsPresentWhenItWasThere) {
     const OpenAnswer first = rig.open(s, command(1, 60));
     EXPECT_FALSE(first.session_present);
@@ -54,7 +55,7 @@ TEST_P(Lifetime, ASessionIsPresentWhenItWasThere) {
     EXPECT_GT(second.epoch, first.epoch);
 }
 
-TEST_P(Lifetime, CleanStartBeginsANewSession) {
+TEST_P(Lifetime, CleanStartBeginsANewSession) {  // [MQTT-3.1.2-4] [MQTT-3.1.4-4]
     const OpenAnswer first = rig.open(s, command(1, 60));
     rig.subscribe(s, first.epoch, "x", 1);
     rig.close(s, first.epoch);
@@ -77,7 +78,7 @@ TEST_P(Lifetime, TakenOverWithOldExpiryZeroItIsNew) {
     EXPECT_FALSE(rig.open(t, command(2, 60)).session_present);
 }
 
-TEST_P(Lifetime, ExpiresInSetTimeAndNotBefore) {
+TEST_P(Lifetime, ExpiresInSetTimeAndNotBefore) {  // [MQTT-4.1.0-2]
     const OpenAnswer first = rig.open(s, command(1, 60));
     rig.close(s, first.epoch);
     EXPECT_EQ(rig.machine().next_timer(), rig.now() + 60'000);
@@ -95,7 +96,7 @@ TEST_P(Lifetime, IsNotResumedOnceExpiredEvenBeforeTheTimerRan) {
     EXPECT_FALSE(rig.open(s, command(2, 60)).session_present);
 }
 
-TEST_P(Lifetime, ResumedInTimeItDoesNotExpire) {
+TEST_P(Lifetime, ResumedInTimeItDoesNotExpire) {  // [MQTT-4.1.0-1]
     const OpenAnswer first = rig.open(s, command(1, 60));
     rig.close(s, first.epoch);
     rig.pass_s(30);
@@ -153,7 +154,7 @@ TEST_P(Ownership, OpenSentAgainGetsTheStoredAnswer) {
     EXPECT_THAT(rig.outputs(s).takeovers, IsEmpty());
 }
 
-TEST_P(Ownership, AnotherConnectionTakesOver) {
+TEST_P(Ownership, AnotherConnectionTakesOver) {  // [MQTT-3.1.3-2]
     const OpenAnswer first = rig.open(s, command(1, 60));
     const OpenAnswer second = rig.open(t, command(2, 60));
     EXPECT_TRUE(second.session_present);
@@ -233,7 +234,7 @@ TEST_P(Ownership, ADetachedSessionExpiresAsOfTheDeath) {
     EXPECT_EQ(rig.machine().next_timer(), rig.now() + 40'000);
 }
 
-TEST_P(Wills, FireAtOnceWithoutADelay) {
+TEST_P(Wills, FireAtOnceWithoutADelay) {  // [MQTT-3.1.2-8]
     const std::uint64_t epoch = rig.open(s, with_will(command(1, 60), 0)).epoch;
     rig.close(s, epoch, CloseReason::kLost);
     ASSERT_EQ(wills(), 1U);
@@ -246,7 +247,7 @@ TEST_P(Wills, FireAtOnceWithoutADelay) {
     EXPECT_EQ(rig.machine().read_self(0, 1 << 20)[0].n, item.n);
 }
 
-TEST_P(Wills, DoNotFireOnANormalClose) {
+TEST_P(Wills, DoNotFireOnANormalClose) {  // [MQTT-3.1.2-10]
     const std::uint64_t epoch = rig.open(s, with_will(command(1, 0), 0)).epoch;
     rig.close(s, epoch, CloseReason::kNormal);
     EXPECT_EQ(wills(), 0U);
@@ -271,7 +272,7 @@ TEST_P(Wills, WaitForTheirDelay) {
     EXPECT_EQ(rig.counters().self_made, 1U);
 }
 
-TEST_P(Wills, AreCancelledByAResumeWithinTheDelay) {
+TEST_P(Wills, AreCancelledByAResumeWithinTheDelay) {  // [MQTT-3.1.3-9]
     const std::uint64_t epoch = rig.open(s, with_will(command(1, 60), 10)).epoch;
     rig.close(s, epoch);
     rig.pass_s(5);

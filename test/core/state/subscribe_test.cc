@@ -60,7 +60,7 @@ CAUSEWAY_STATE_TESTS_OF(Subscriptions, SubscriberTest);
 CAUSEWAY_STATE_TESTS_OF(RetainedMessages, SubscriberTest);
 CAUSEWAY_STATE_TESTS_OF(RetainedReplay, SubscriberTest);
 
-TEST_P(Subscriptions, AreGrantedAndTakenBack) {
+TEST_P(Subscriptions, AreGrantedAndTakenBack) {  // [MQTT-3.10.4-1] [MQTT-3.3.2-3]
     Subscribe subscribe;
     subscribe.epoch = epoch;
     subscribe.filters = {request("a", 0), request("b/+", 1), request("#", 2)};
@@ -73,7 +73,7 @@ TEST_P(Subscriptions, AreGrantedAndTakenBack) {
     EXPECT_EQ(rig.statistics().subscriptions, 2U);
 }
 
-TEST_P(Subscriptions, BeyondTheLimitAreRefusedOneByOne) {
+TEST_P(Subscriptions, BeyondTheLimitAreRefusedOneByOne) {  // [MQTT-3.8.4-5]
     StateLimits limits;
     limits.subscriptions_per_session_max = 2;
     rig.limits(limits);
@@ -84,6 +84,7 @@ TEST_P(Subscriptions, BeyondTheLimitAreRefusedOneByOne) {
     EXPECT_EQ(rig.statistics().subscriptions, 2U);
 }
 
+// [MQTT-3.3.4-2] [MQTT-3.3.4-3]
 TEST_P(Subscriptions, ThatOverlapDeliverOnceWithTheHighestQosAndAllIdentifiers) {
     SubscriptionRequest one = request("a/+", 0);
     one.identifier = 9;
@@ -102,7 +103,7 @@ TEST_P(Subscriptions, ThatOverlapDeliverOnceWithTheHighestQosAndAllIdentifiers) 
                 ElementsAre("2 n1 q2 a/b=x dup ids 3,9", "2 n2 q1 a/c=x dup ids 9"));
 }
 
-TEST_P(Subscriptions, DeliverAtTheLowerQos) {
+TEST_P(Subscriptions, DeliverAtTheLowerQos) {  // [MQTT-3.8.4-8]
     rig.subscribe(s, epoch, "t", 1);
     rig.publish("t", "x", 2);
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n1 q1 t=x"));
@@ -110,7 +111,7 @@ TEST_P(Subscriptions, DeliverAtTheLowerQos) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n0 q0 t=x"));
 }
 
-TEST_P(Subscriptions, AreReplacedNotDoubled) {
+TEST_P(Subscriptions, AreReplacedNotDoubled) {  // [MQTT-3.8.4-3] [MQTT-3.8.4-4]
     rig.subscribe(s, epoch, "t", 0);
     SubscriptionRequest again = request("t", 1);
     again.identifier = 5;
@@ -122,7 +123,7 @@ TEST_P(Subscriptions, AreReplacedNotDoubled) {
     EXPECT_EQ(rig.publish("t", "x"), ResultCode::kNoSubscribers);
 }
 
-TEST_P(Subscriptions, StayWithASessionThatIsAway) {
+TEST_P(Subscriptions, StayWithASessionThatIsAway) {  // [MQTT-4.5.0-1]
     rig.subscribe(s, epoch, "t", 1);
     rig.close(s, epoch);
     EXPECT_EQ(rig.publish("t", "x"), ResultCode::kOk);
@@ -131,7 +132,7 @@ TEST_P(Subscriptions, StayWithASessionThatIsAway) {
     EXPECT_EQ(rig.counters().inbox_made, 1U) << "QoS 0 is not stored";
 }
 
-TEST_P(Subscriptions, NoLocalKeepsOnesOwnMessagesAway) {
+TEST_P(Subscriptions, NoLocalKeepsOnesOwnMessagesAway) {  // [MQTT-3.8.3-3]
     SubscriptionRequest no_local = request("t", 1);
     no_local.no_local = true;
     rig.subscribe(s, epoch, no_local);
@@ -157,7 +158,7 @@ TEST_P(Subscriptions, NoLocalKeepsOnesOwnMessagesAway) {
     EXPECT_EQ(rig.publish(s, own, "mine"), ResultCode::kNoSubscribers) << "after a takeover too";
 }
 
-TEST_P(Subscriptions, RetainAsPublished) {
+TEST_P(Subscriptions, RetainAsPublished) {  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     SubscriptionRequest as_published = request("t", 1);
     as_published.retain_as_published = true;
     rig.subscribe(s, epoch, as_published);
@@ -169,7 +170,7 @@ TEST_P(Subscriptions, RetainAsPublished) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n2 q1 t=y", "2 n2 q1 t=y"));
 }
 
-TEST_P(RetainedMessages, TheLastOneOfATopicIsKept) {
+TEST_P(RetainedMessages, TheLastOneOfATopicIsKept) {  // [MQTT-3.3.1-5]
     retain("t", "1");
     retain("t", "2");
     retain("u", "3", 0);
@@ -179,7 +180,17 @@ TEST_P(RetainedMessages, TheLastOneOfATopicIsKept) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n1 q1 t=2 retain", "1 n0 q0 u=3 retain"));
 }
 
-TEST_P(RetainedMessages, AnEmptyPayloadForgetsAndIsDelivered) {
+TEST_P(RetainedMessages, StayAsTheyAreWithoutRetain) {  // [MQTT-3.3.1-8]
+    retain("r", "kept");
+    rig.publish("r", "passing", 1);
+    rig.publish("r", "", 1);
+    rig.publish("other", "passing", 1);
+    EXPECT_EQ(rig.statistics().retained_messages, 1U);
+    rig.subscribe(s, epoch, "#", 1);
+    EXPECT_THAT(rig.delivered(s), ElementsAre("1 n1 q1 r=kept retain"));
+}
+
+TEST_P(RetainedMessages, AnEmptyPayloadForgetsAndIsDelivered) {  // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
     retain("t", "1");
     rig.subscribe(s, epoch, "t", 1);
     retain("t", "");
@@ -206,6 +217,7 @@ TEST_P(RetainedMessages, ExpireAndCarryTheirIdentifier) {
     EXPECT_EQ(rig.statistics().retained_messages, 0U);
 }
 
+// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
 TEST_P(RetainedMessages, HandlingSaysWhenTheyAreSent) {
     retain("t", "x");
     rig.subscribe(s, epoch, request("t", 0, 2));
@@ -233,8 +245,7 @@ TEST_P(RetainedMessages, WildcardsMatchAsForPublishes) {
     rig.subscribe(s, epoch, "a/+", 0);
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n0 q0 a/b=2 retain"));
     rig.subscribe(s, epoch, "+/b/#", 0);
-    EXPECT_THAT(rig.delivered(s),
-                ElementsAre("1 n0 q0 a/b=2 retain", "1 n0 q0 a/b/c=3 retain"));
+    EXPECT_THAT(rig.delivered(s), ElementsAre("1 n0 q0 a/b=2 retain", "1 n0 q0 a/b/c=3 retain"));
     rig.subscribe(s, epoch, "$SYS/#", 0);
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n0 q0 $SYS/x=hidden retain"));
 }

@@ -47,15 +47,19 @@ constexpr BadCase kFixedHeader[] = {
     {"AUTH to 3.1.1", k311, kClient, "F0 00", kMalformed},
     {"CONNECT flags", k5, kClient, "11", kMalformed},
     {"PUBACK flags", k5, kClient, "42 02 0001", kMalformed},
-    {"PUBREL without its flags", k5, kClient, "60 02 0001", kMalformed},
+    {"PUBREL without its flags", k5, kClient, "60 02 0001", kMalformed},  // [MQTT-3.6.1-1]
     {"PUBREL with DUP in 3.1.1", k311, kClient, "6A 02 0001", kMalformed},
+    // [MQTT-3.8.1-1]
     {"SUBSCRIBE without its flags", k311, kClient, "80 { 0001 \"a\" 00 }", kMalformed},
+    // [MQTT-3.10.1-1]
     {"UNSUBSCRIBE without its flags", k311, kClient, "A0 { 0001 \"a\" }", kMalformed},
     {"PINGREQ flags", k311, kClient, "C1 00", kMalformed},
     {"PINGREQ with a body", k311, kClient, "C0 01 00", kMalformed},
-    {"DISCONNECT flags", k5, kClient, "E1 00", kMalformed},
+    {"DISCONNECT flags", k5, kClient, "E1 00", kMalformed},  // [MQTT-3.14.1-1] [MQTT-2.1.3-1]
+    {"AUTH flags", k5, kClient, "F1 { 18 { 15 \"m\" } }", kMalformed},  // [MQTT-3.15.1-1]
     {"DISCONNECT with a body in 3.1.1", k311, kClient, "E0 01 00", kMalformed},
     {"remaining length of five bytes", k311, kClient, "30 80 80 80 80 01", kMalformed},
+    // [MQTT-1.5.5-1]
     {"remaining length not the shortest", k5, kClient, "30 84 00 \"t\" 'p'", kMalformed},
     {"PUBACK too long in 3.1.1", k311, kClient, "40 03 0001 00", kMalformed},
     {"PUBACK too short", k5, kClient, "40 01 00", kMalformed},
@@ -70,7 +74,7 @@ constexpr BadCase kFixedHeader[] = {
 };
 
 constexpr BadCase kConnect[] = {
-    {"protocol name", k5, kClient, "10 { \"MQTX\" 05 00 0000 {} \"c\" }",
+    {"protocol name", k5, kClient, "10 { \"MQTX\" 05 00 0000 {} \"c\" }",  // [MQTT-3.1.2-1]
      ReasonCode::kUnsupportedProtocolVersion},
     {"level 6", k5, kClient, "10 { \"MQTT\" 06 00 0000 {} \"c\" }",
      ReasonCode::kUnsupportedProtocolVersion},
@@ -79,8 +83,11 @@ constexpr BadCase kConnect[] = {
     {"level 4 with the old name", k5, kClient, "10 { \"MQIsdp\" 04 00 0000 \"c\" }",
      ReasonCode::kUnsupportedProtocolVersion},
     {"reserved flag", k5, kClient, "10 { \"MQTT\" 05 01 0000 {} \"c\" }", kMalformed},
+    // [MQTT-3.1.2-11]
     {"will QoS without will", k5, kClient, "10 { \"MQTT\" 05 08 0000 {} \"c\" }", kMalformed},
+    // [MQTT-3.1.2-13]
     {"will retain without will", k5, kClient, "10 { \"MQTT\" 05 20 0000 {} \"c\" }", kMalformed},
+    // [MQTT-3.1.2-12]
     {"will QoS 3", k5, kClient, "10 { \"MQTT\" 05 1C 0000 {} \"c\" {} \"w\" \"\" }", kMalformed},
     {"3.1.1 password without user name", k311, kClient, "10 { \"MQTT\" 04 40 0000 \"c\" \"p\" }",
      kMalformed},
@@ -88,12 +95,29 @@ constexpr BadCase kConnect[] = {
      "10 { \"MQTT\" 05 04 0000 {} \"c\" {} \"w/#\" \"\" }", ReasonCode::kTopicNameInvalid},
     {"empty will topic", k311, kClient, "10 { \"MQTT\" 04 04 0000 \"c\" \"\" \"\" }",
      ReasonCode::kTopicNameInvalid},
+    // [MQTT-3.1.3-4]
     {"client id not UTF-8", k5, kClient, "10 { \"MQTT\" 05 00 0000 {} 0001 FF }", kMalformed},
     {"client id with U+0000", k5, kClient, "10 { \"MQTT\" 05 00 0000 {} 0001 00 }", kMalformed},
+    // [MQTT-3.1.3-12]
     {"user name not UTF-8", k311, kClient, "10 { \"MQTT\" 04 80 0000 \"c\" 0003 EDA080 }",
      kMalformed},
-    {"no client id", k5, kClient, "10 { \"MQTT\" 05 00 0000 {} }", kMalformed},
+    {"no client id", k5, kClient, "10 { \"MQTT\" 05 00 0000 {} }", kMalformed},  // [MQTT-3.1.3-3]
+    // [MQTT-3.1.2-17]
     {"user name missing", k311, kClient, "10 { \"MQTT\" 04 80 0000 \"c\" }", kMalformed},
+    // [MQTT-3.1.2-19]
+    {"password missing", k5, kClient, "10 { \"MQTT\" 05 40 0000 {} \"c\" }", kMalformed},
+    // [MQTT-3.1.2-16]
+    {"user name without its flag", k5, kClient, "10 { \"MQTT\" 05 40 0000 {} \"c\" \"u\" \"p\" }",
+     kMalformed},
+    // [MQTT-3.1.2-18]
+    {"password without its flag", k5, kClient, "10 { \"MQTT\" 05 80 0000 {} \"c\" \"u\" \"p\" }",
+     kMalformed},
+    // [MQTT-3.1.2-9]
+    {"will payload missing", k5, kClient, "10 { \"MQTT\" 05 04 0000 {} \"c\" {} \"w\" }",
+     kMalformed},
+    // [MQTT-3.1.3-11]
+    {"will topic not UTF-8", k5, kClient, "10 { \"MQTT\" 05 04 0000 {} \"c\" {} 0001 FF \"\" }",
+     kMalformed},
     {"bytes after the end", k311, kClient, "10 { \"MQTT\" 04 00 0000 \"c\" 00 }", kMalformed},
     {"empty", k311, kClient, "10 00", kMalformed},
     {"property length beyond the packet", k5, kClient, "10 { \"MQTT\" 05 00 0000 7F \"c\" }",
@@ -120,20 +144,29 @@ constexpr BadCase kConnect[] = {
 };
 
 constexpr BadCase kPublish[] = {
-    {"QoS 3", k311, kClient, "36", kMalformed},
-    {"DUP at QoS 0", k311, kClient, "38", kMalformed},
+    {"QoS 3", k311, kClient, "36", kMalformed},         // [MQTT-3.3.1-4]
+    {"DUP at QoS 0", k311, kClient, "38", kMalformed},  // [MQTT-3.3.1-2]
     {"packet id 0", k311, kClient, "32 { \"t\" 0000 }", kProtocol},
     {"no packet id", k311, kClient, "32 { \"t\" 00 }", kMalformed},
+    // [MQTT-3.3.2-2]
     {"wildcard +", k5, kClient, "30 { \"a/+\" {} }", ReasonCode::kTopicNameInvalid},
     {"wildcard #", k311, kClient, "30 { \"#\" }", ReasonCode::kTopicNameInvalid},
     {"empty topic in 3.1.1", k311, kClient, "30 { \"\" }", ReasonCode::kTopicNameInvalid},
     {"empty topic without alias", k5, kClient, "30 { \"\" {} }", kProtocol},
-    {"topic not UTF-8", k5, kClient, "30 { 0002 C080 {} }", kMalformed},
+    {"topic not UTF-8", k5, kClient, "30 { 0002 C080 {} }", kMalformed},  // [MQTT-3.3.2-1]
     {"topic beyond the packet", k5, kClient, "30 { 0005 'abc' }", kMalformed},
-    {"no property length", k5, kClient, "30 { \"t\" }", kMalformed},
+    {"no property length", k5, kClient, "30 { \"t\" }", kMalformed},  // [MQTT-2.2.2-1]
     {"topic alias 0", k5, kClient, "30 { \"t\" { 23 0000 } }", ReasonCode::kTopicAliasInvalid},
     {"payload format 2", k5, kClient, "30 { \"t\" { 01 02 } }", kProtocol},
+    // [MQTT-3.3.2-14]
     {"response topic with a wildcard", k5, kClient, "30 { \"t\" { 08 \"a/#\" } }", kProtocol},
+    // [MQTT-3.3.2-13]
+    {"response topic not UTF-8", k5, kClient, "30 { \"t\" { 08 0001 80 } }", kMalformed},
+    // [MQTT-1.5.7-1]
+    {"user property not UTF-8", k5, kClient, "30 { \"t\" { 26 \"k\" 0001 80 } }", kMalformed},
+    {"user property name with U+0000", k5, kClient, "30 { \"t\" { 26 0001 00 \"v\" } }",
+     kMalformed},
+    // [MQTT-3.3.2-19]
     {"content type not UTF-8", k5, kClient, "30 { \"t\" { 03 0001 80 } }", kMalformed},
     {"subscription identifier from a client", k5, kClient, "30 { \"t\" { 0B 01 } }", kProtocol},
     {"subscription identifier 0", k5, kServer, "30 { \"t\" { 0B 00 } }", kProtocol},
@@ -147,20 +180,21 @@ constexpr BadCase kPublish[] = {
 
 constexpr BadCase kAcks[] = {
     {"PUBACK packet id 0", k311, kClient, "40 02 0000", kProtocol},
+    // [MQTT-3.4.2-1]
     {"PUBACK with a code of DISCONNECT", k5, kClient, "40 03 0001 8E", kProtocol},
     {"PUBACK with no code at all", k5, kClient, "40 03 0001 55", kProtocol},
-    {"PUBREC with a code of PUBREL", k5, kClient, "50 03 0001 92", kProtocol},
-    {"PUBREL with a code of PUBACK", k5, kClient, "62 03 0001 87", kProtocol},
-    {"PUBCOMP with a code of PUBACK", k5, kClient, "70 03 0001 10", kProtocol},
+    {"PUBREC with a code of PUBREL", k5, kClient, "50 03 0001 92", kProtocol},   // [MQTT-3.5.2-1]
+    {"PUBREL with a code of PUBACK", k5, kClient, "62 03 0001 87", kProtocol},   // [MQTT-3.6.2-1]
+    {"PUBCOMP with a code of PUBACK", k5, kClient, "70 03 0001 10", kProtocol},  // [MQTT-3.7.2-1]
     {"PUBACK with a foreign property", k5, kClient, "40 { 0001 00 { 03 \"x\" } }", kMalformed},
     {"PUBACK with bytes after its properties", k5, kClient, "40 { 0001 00 {} 00 }", kMalformed},
     {"SUBACK without a code", k5, kServer, "90 { 0001 {} }", kMalformed},
     {"SUBACK with a 5.0 code to 3.1.1", k311, kServer, "90 { 0001 87 }", kProtocol},
     {"UNSUBACK without a code", k5, kServer, "B0 { 0001 {} }", kMalformed},
-    {"CONNACK flags", k5, kServer, "20 { 02 00 {} }", kMalformed},
+    {"CONNACK flags", k5, kServer, "20 { 02 00 {} }", kMalformed},  // [MQTT-3.2.2-1]
     {"CONNACK session present with an error", k5, kServer, "20 { 01 87 {} }", kProtocol},
     {"CONNACK return code 6", k311, kServer, "20 02 00 06", kProtocol},
-    {"CONNACK with a code of SUBACK", k5, kServer, "20 { 00 01 {} }", kProtocol},
+    {"CONNACK with a code of SUBACK", k5, kServer, "20 { 00 01 {} }", kProtocol},  // [MQTT-3.2.2-8]
     {"CONNACK maximum QoS 2", k5, kServer, "20 { 00 00 { 24 02 } }", kProtocol},
     {"CONNACK retain available 2", k5, kServer, "20 { 00 00 { 25 02 } }", kProtocol},
 };
@@ -168,7 +202,7 @@ constexpr BadCase kAcks[] = {
 constexpr BadCase kSubscribeAndEnd[] = {
     {"SUBSCRIBE packet id 0", k311, kClient, "82 { 0000 \"a\" 00 }", kProtocol},
     {"SUBSCRIBE without a filter", k311, kClient, "82 { 0001 }", kProtocol},
-    {"SUBSCRIBE 5.0 without a filter", k5, kClient, "82 { 0001 {} }", kProtocol},
+    {"SUBSCRIBE 5.0 without a filter", k5, kClient, "82 { 0001 {} }", kProtocol},  // [MQTT-3.8.3-2]
     {"SUBSCRIBE without options", k311, kClient, "82 { 0001 \"a\" }", kMalformed},
     {"SUBSCRIBE QoS 3 in 3.1.1", k311, kClient, "82 { 0001 \"a\" 03 }", kMalformed},
     {"SUBSCRIBE reserved bits in 3.1.1", k311, kClient, "82 { 0001 \"a\" 04 }", kMalformed},
@@ -186,15 +220,19 @@ constexpr BadCase kSubscribeAndEnd[] = {
      ReasonCode::kTopicFilterInvalid},
     {"SUBSCRIBE shared with a wildcard group", k5, kClient, "82 { 0001 {} \"$share/+/a\" 00 }",
      ReasonCode::kTopicFilterInvalid},
+    // [MQTT-3.8.3-1]
     {"SUBSCRIBE filter not UTF-8", k5, kClient, "82 { 0001 {} 0001 FE 00 }", kMalformed},
     {"SUBSCRIBE identifier 0", k5, kClient, "82 { 0001 { 0B 00 } \"a\" 00 }", kProtocol},
-    {"UNSUBSCRIBE without a filter", k5, kClient, "A2 { 0001 {} }", kProtocol},
+    {"UNSUBSCRIBE without a filter", k5, kClient, "A2 { 0001 {} }", kProtocol},  // [MQTT-3.10.3-2]
+    // [MQTT-3.10.3-1]
+    {"UNSUBSCRIBE filter not UTF-8", k5, kClient, "A2 { 0001 {} 0001 FE }", kMalformed},
     {"UNSUBSCRIBE packet id 0", k311, kClient, "A2 { 0000 \"a\" }", kProtocol},
     {"UNSUBSCRIBE bad wildcard", k311, kClient, "A2 { 0001 \"#/a\" }",
      ReasonCode::kTopicFilterInvalid},
     {"UNSUBSCRIBE with an identifier", k5, kClient, "A2 { 0001 { 0B 01 } \"a\" }", kMalformed},
-    {"DISCONNECT with a code of servers", k5, kClient, "E0 01 8E", kProtocol},
+    {"DISCONNECT with a code of servers", k5, kClient, "E0 01 8E", kProtocol},  // [MQTT-3.14.2-1]
     {"DISCONNECT with a code of clients", k5, kServer, "E0 01 04", kProtocol},
+    // [MQTT-3.14.2-2]
     {"DISCONNECT session expiry from a server", k5, kServer, "E0 { 00 { 11 00000001 } }",
      kProtocol},
     {"DISCONNECT server reference from a client", k5, kClient, "E0 { 00 { 1C \"b\" } }", kProtocol},
@@ -202,6 +240,7 @@ constexpr BadCase kSubscribeAndEnd[] = {
     {"AUTH without a method", k5, kClient, "F0 { 18 {} }", kProtocol},
     {"AUTH reason alone", k5, kClient, "F0 01 18", kProtocol},
     {"AUTH success from a client", k5, kClient, "F0 00", kProtocol},
+    // [MQTT-3.15.2-1]
     {"AUTH re-authenticate from a server", k5, kServer, "F0 { 19 { 15 \"m\" } }", kProtocol},
 };
 
@@ -321,7 +360,7 @@ TEST(Malformed, PropertiesInTheirPackets) {
 }
 
 // Every value in every packet that has a reason code agrees with may_carry.
-TEST(Malformed, ReasonCodesInTheirPackets) {
+TEST(Malformed, ReasonCodesInTheirPackets) {  // [MQTT-3.9.3-2] [MQTT-3.11.3-2]
     struct Where {
         PacketType type;
         std::string_view before;

@@ -32,7 +32,7 @@ protected:
     Device device;
 };
 
-TEST_P(DeliverEachVersion, Qos0) {
+TEST_P(DeliverEachVersion, Qos0) {  // [MQTT-4.3.1-1] [MQTT-2.2.1-2]
     device.deliver("a/b", 0, 0, "hello");
     const auto publish = device.take<mqtt::Publish>();
     EXPECT_EQ(publish.topic, "a/b");
@@ -216,7 +216,7 @@ TEST_P(DeliverEachVersion, ReleaseOnResume) {  // [MQTT-4.4.0-1]
     EXPECT_THAT(device.take_acknowledged(), ElementsAre(40, 38));
 }
 
-TEST_P(DeliverEachVersion, DupAndRetainAreTheCores) {
+TEST_P(DeliverEachVersion, DupAndRetainAreTheCores) {  // [MQTT-3.3.1-1]
     Delivery delivery;
     delivery.epoch = 77;
     delivery.n = 5;

@@ -152,6 +152,7 @@ void Device::advance(std::uint64_t ms) {
     set_now += ms;
     session.on_timer(now, effects_);
     settle();
+    take_kept();
 }
 
 void Device::closed() {

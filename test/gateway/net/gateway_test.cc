@@ -1,0 +1,254 @@
+// Listeners and connections with real sockets, over a core in memory: what lies between the socket
+// and MQTT, and what several connections share.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/net/gateway.h"
+#include "test/core/io/support.h"
+#include "test/gateway/net/client.h"
+#include "test/gateway/net/local_core.h"
+
+namespace causeway::net {
+namespace {
+
+using namespace std::string_literals;
+
+const std::string kConnect = packet(0x10, text("MQTT") + "\4\2\0\74"s + text("raw"));
+const std::string kConnack = "\x20\2\0\0"s;
+const std::string kProxy1 = "PROXY TCP4 192.0.2.7 198.51.100.1 50123 1883\r\n";
+const std::string kProxy2 =
+    "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xC0\0\2\7\xC6\x33\x64\1\xC3\xCB\7\x5B"s;
+
+class GatewayTest : public ::testing::Test {
+protected:
+    GatewayOptions options;
+    std::unique_ptr<Gateway> gateway;
+    io::Loop loop;  // for status()
+
+    ListenerOptions& listener() {
+        options.listeners.emplace_back().policy.anonymous = true;
+        return options.listeners.back();
+    }
+    void start() {
+        auto opened = Gateway::open(options, [](io::Loop& on, SubmitterEvents& events) {
+            return std::make_unique<LocalCore>(on, events);
+        });
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        gateway = std::move(*opened);
+        gateway->start();
+    }
+    [[nodiscard]] std::uint16_t port(std::size_t listener = 0) const {
+        return gateway->ports()[listener];
+    }
+    ShardStatus status() {
+        ShardStatus got;
+        bool have = false;
+        gateway->status(loop, [&](const ShardStatus& sum) {
+            got = sum;
+            have = true;
+        });
+        while (!have) {
+            loop.turn();
+        }
+        return got;
+    }
+    void TearDown() override {
+        if (gateway) {
+            gateway->shut_down(100);
+            gateway->stop();
+        }
+    }
+};
+
+std::string delivery(std::string_view topic, std::string_view payload) {
+    return packet(0x30, text(topic) + std::string(payload));
+}
+
+TEST_F(GatewayTest, CarriesMqttOverWebSocket) {
+    listener();
+    listener().websocket = true;
+    start();
+    Client subscriber(port(1));
+    subscriber.begin_websocket();
+    subscriber.connect("s");
+    subscriber.subscribe("t", 0);
+    Client publisher(port(0));
+    publisher.connect("p");
+    const std::string large(200'000, 'x');  // goes by reference, in one frame
+    publisher.publish("t", "small");
+    publisher.publish("t", large);
+    const std::string wanted = delivery("t", "small") + delivery("t", large);
+    EXPECT_TRUE(subscriber.receive(wanted.size()) == wanted);
+}
+
+TEST_F(GatewayTest, PacketsDoNotFollowFrames) {  // [MQTT-6.0.0-2]
+    listener().websocket = true;
+    start();
+    Client client(port());
+    client.begin_websocket();
+    for (const char byte : kConnect) {
+        client.send_frame(2, {&byte, 1});
+    }
+    EXPECT_EQ(client.receive(4), kConnack);
+    client.send_frame(2, "\xC0\0\xC0"s, false);
+    client.send_frame(9, "there?");
+    client.send_frame(0, "\0"s);
+    EXPECT_EQ(client.receive(4), "\xD0\0\xD0\0"s);
+}
+
+TEST_F(GatewayTest, ATextFrameEndsTheConnectionAndTheWillGoes) {  // [MQTT-6.0.0-1]
+    listener();
+    listener().websocket = true;
+    start();
+    Client watcher(port(0));
+    watcher.connect("w");
+    watcher.subscribe("will", 0);
+    Client client(port(1));
+    client.begin_websocket();
+    client.connect("c", "will");
+    client.send_frame(1, "\xC0\0"s);
+    EXPECT_EQ(client.receive_rest(), "");
+    EXPECT_EQ(client.close_code(), 1003);
+    EXPECT_EQ(watcher.receive(12), delivery("will", "gone"));
+}
+
+TEST_F(GatewayTest, ClosesAWebSocketWithACodeOfItsOwn) {
+    listener().websocket = true;
+    start();
+    Client client(port());
+    client.begin_websocket();
+    client.connect("c");
+    client.send_mqtt(kConnect);  // a second CONNECT
+    EXPECT_EQ(client.receive_rest(), "");
+    EXPECT_EQ(client.close_code(), 1000);
+}
+
+TEST_F(GatewayTest, RefusesWhatIsNoUpgrade) {
+    listener().websocket = true;
+    start();
+    for (const auto& [bytes, answer] : {std::pair(kConnect, "HTTP/1.1 400"s),
+                                        std::pair("GET / HTTP/1.1\r\n\r\n"s, "HTTP/1.1 426"s)}) {
+        Client client(port());
+        client.send(bytes);
+        EXPECT_THAT(client.receive_rest(), testing::StartsWith(answer));
+    }
+    EXPECT_EQ(status().websocket_refused, 2U);
+}
+
+TEST_F(GatewayTest, TakesTheProxyHeaderFirst) {
+    listener().proxy_protocol = true;
+    ListenerOptions& both = listener();
+    both.proxy_protocol = true;
+    both.websocket = true;
+    start();
+    for (const std::string& header : {kProxy1, kProxy2}) {
+        Client whole(port(0));
+        whole.send(header + kConnect);
+        EXPECT_EQ(whole.receive(4), kConnack);
+        Client pieces(port(0));
+        for (const char byte : header) {
+            pieces.send({&byte, 1});
+        }
+        pieces.connect("p");
+        Client framed(port(1));
+        framed.send(header);
+        framed.begin_websocket();
+        framed.connect("f");
+    }
+}
+
+TEST_F(GatewayTest, ClosesAConnectionWithoutItsProxyHeader) {
+    listener().proxy_protocol = true;
+    start();
+    for (const std::string& bytes : {kConnect, "PROXY TCP4 1.2.3\r\n"s, "GET / HTTP/1.1\r\n"s}) {
+        Client client(port());
+        client.send(bytes);
+        EXPECT_EQ(client.receive_rest(), "");
+    }
+    EXPECT_EQ(status().proxy_failed, 3U);
+    EXPECT_EQ(status().connections, 0U);
+}
+
+TEST_F(GatewayTest, TlsBeginsBehindTheProxyHeaderAndUnderWebSocket) {
+    const auto context = io::TestCerts::get().client();
+    for (const bool proxy : {false, true}) {
+        for (const bool websocket : {false, true}) {
+            ListenerOptions& one = listener();
+            one.tls = io::TestCerts::get().server();
+            one.proxy_protocol = proxy;
+            one.websocket = websocket;
+        }
+    }
+    start();
+    for (std::size_t i = 0; i < 4; ++i) {
+        Client client(port(i));
+        if (i >= 2) {
+            client.send(i == 2 ? kProxy1 : kProxy2);
+        }
+        client.begin_tls(context.get());
+        if (i % 2 != 0) {
+            client.begin_websocket();
+        }
+        client.connect("c" + std::to_string(i));
+        client.publish("t", std::string(100'000, 'x'));
+        client.subscribe("t", 0);
+    }
+}
+
+TEST_F(GatewayTest, GivesEachMessageToOneMemberOfAGroup) {
+    listener();
+    start();
+    Client first(port());
+    first.connect("m1");
+    first.subscribe("$share/g/jobs", 0);
+    Client second(port());
+    second.connect("m2");
+    second.subscribe("$share/g/jobs", 0);
+    Client publisher(port());
+    publisher.connect("p");
+    for (const std::string& payload : {"1"s, "2"s, "3"s, "4"s}) {
+        publisher.publish("jobs", payload);
+    }
+    EXPECT_EQ(first.receive(18), delivery("jobs", "1") + delivery("jobs", "3"));
+    EXPECT_EQ(second.receive(18), delivery("jobs", "2") + delivery("jobs", "4"));
+}
+
+TEST_F(GatewayTest, ReadsAClientAboveItsRateLater) {
+    options.shard.limits.publish_rate_max = 100;
+    listener();
+    start();
+    Client client(port());
+    client.connect("c");
+    client.subscribe("t", 0);
+    std::string sent;
+    for (int i = 0; i < 150; ++i) {
+        sent += delivery("t", std::to_string(100 + i));
+    }
+    client.send(sent);
+    EXPECT_EQ(client.receive(sent.size()), sent);  // all of it, in order
+    EXPECT_GE(status().sessions.limit_publish_rate, 1U);
+}
+
+TEST_F(GatewayTest, SaysWhatItDoesUnderSys) {
+    listener();
+    start();
+    Client all(port());
+    all.connect("all");
+    all.subscribe("#", 0);
+    Client watcher(port());
+    watcher.connect("w");
+    watcher.subscribe("$SYS/nodes/n/connections/online", 0);
+    gateway->publish(sys_messages("n", status(), 5));
+    const std::string wanted = delivery("$SYS/nodes/n/connections/online", "2");
+    EXPECT_EQ(watcher.receive(wanted.size()), wanted);
+    all.send("\xC0\0"s);
+    EXPECT_EQ(all.receive(2), "\xD0\0"s);
+    EXPECT_TRUE(sys_messages("bad/+", status(), 5).empty());
+}
+
+}  // namespace
+}  // namespace causeway::net
