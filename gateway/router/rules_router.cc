@@ -58,8 +58,18 @@ std::vector<RuleStatistics> RulesRouter::statistics() const {
     const bool adopted = active_ && counters_.size() == active_->rules().size() &&
                          !changed_.load(std::memory_order_acquire);
     for (std::size_t i = 0; active_ && i < active_->rules().size(); ++i) {
-        all.push_back(
-            RuleStatistics{active_->rules()[i].id, adopted ? counters_[i] : rules::RuleCounters{}});
+        const rules::RuleInfo& rule = active_->rules()[i];
+        RuleStatistics& one = all.emplace_back();
+        one.id = rule.id;
+        for (const rules::ActionInfo& action : rule.actions) {
+            one.actions.push_back(action.kind);
+        }
+        for (const rules::ActionInfo& action : rule.error_actions) {
+            one.error_actions.push_back(action.kind);
+        }
+        if (adopted) {
+            one.counters = counters_[i];
+        }
     }
     return all;
 }
@@ -152,7 +162,9 @@ void RulesRouter::append(const rules::Output& output, std::string& outputs) {
             append_body(properties_, output.body, body_);
             break;
         }
-        case rules::ActionKind::kHttp: {
+        case rules::ActionKind::kHttp:
+        case rules::ActionKind::kFile:
+        case rules::ActionKind::kConsole: {
             route.kind = RouteKind::kSink;
             rules::HttpRequestView request;
             request.method = output.method;

@@ -21,6 +21,8 @@ namespace causeway::router {
 
 struct RuleStatistics {
     std::string id;
+    std::vector<rules::ActionKind> actions;
+    std::vector<rules::ActionKind> error_actions;
     rules::RuleCounters counters;
 };
 

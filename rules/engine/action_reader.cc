@@ -25,8 +25,13 @@ public:
             queue(body);
         } else if (kind == "republish") {
             republish(body);
-        } else {
+        } else if (kind == "http") {
             http(body);
+        } else {
+            file_.check_keys(body, {"sink", "key", "body", "missing"});
+            action_.kind = kind == "file" ? ActionKind::kFile : ActionKind::kConsole;
+            action_.target = file_.identifier(body, "sink");
+            action_.key = text(body, "key", Place::kKey);
         }
         this->body(body);
         const std::string missing = file_.string(body, "missing", "empty");
@@ -61,12 +66,16 @@ private:
 
     void body(const JsonNode& object) {
         const JsonNode* node = object.find("body");
+        const bool object_output = program_ == nullptr || !program_->value;
         if (node == nullptr) {
             action_.body = *compile_template("${.}", Place::kBody, program_);
+            action_.body_is_json = object_output;
         } else if (node->is(JsonNode::Kind::kString)) {
             action_.body = text(*node, Place::kBody);
+            action_.body_is_json = node->text == "${.}" && object_output;
         } else if (node->is(JsonNode::Kind::kObject) || node->is(JsonNode::Kind::kArray)) {
             auto compiled = compile_json_template(*node, file_.text(), program_);
+            action_.body_is_json = true;
             if (compiled) {
                 action_.body = std::move(*compiled);
             } else {
@@ -190,19 +199,24 @@ private:
 
 }  // namespace
 
+bool known_action(std::string_view kind) {
+    return kind == "queue" || kind == "republish" || kind == "http" || kind == "file" ||
+           kind == "console";
+}
+
 std::optional<Action> read_action(const FileReader& file, const JsonNode& node,
                                   const Program* program) {
     if (!file.want(node, JsonNode::Kind::kObject, "an action")) {
         return std::nullopt;
     }
     if (node.members.size() != 1) {
-        file.report(node.offset, "an action has one key: queue, republish or http");
+        file.report(node.offset, "an action has one key: queue, republish, http, file or console");
         return std::nullopt;
     }
     const JsonMember& member = node.members[0];
-    if (member.key != "queue" && member.key != "republish" && member.key != "http") {
-        file.report(member.key_offset,
-                    "unknown action '" + member.key + "'; known: queue republish http");
+    if (!known_action(member.key)) {
+        file.report(member.key_offset, "unknown action '" + member.key +
+                                           "'; known: queue republish http file console");
         return std::nullopt;
     }
     Action action;

@@ -79,7 +79,7 @@ private:
         for (const Rule& rule : set_.rules) {
             for (const auto* list : {&rule.actions, &rule.error_actions}) {
                 for (const Action& action : *list) {
-                    if (action.kind == ActionKind::kHttp) {
+                    if (action.kind >= ActionKind::kHttp) {
                         used.insert(action.target);
                     }
                 }

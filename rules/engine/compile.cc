@@ -1,6 +1,6 @@
 // From the syntax tree to a Program: names and functions resolved, patterns compiled, the output
-// laid out. A name means, in this order: an alias given further left in SELECT (in WHERE: any
-// alias), then a field of the message.
+// laid out. A name means, in this order: an alias given further left in SELECT or DO (in WHERE
+// and INCASE: any alias), the element of FOREACH, a field of the message.
 #include <algorithm>
 #include <utility>
 
@@ -28,9 +28,20 @@ public:
     explicit Compiler(const sql::Query& query) : query_(query) {}
 
     tl::expected<Program, CompileError> run() {
+        program_.node_of.assign(query_.nodes.size(), kNoNode);
+        if (query_.loop) {
+            program_.loop = expression(query_.loop->over).node;
+            in_loop_ = true;
+        }
         items();
+        visible_ = query_.items.size();
+        if (!error_ && query_.loop && query_.loop->in_case) {
+            program_.in_case = expression(*query_.loop->in_case).node;
+        }
         if (!error_ && query_.where) {
-            visible_ = query_.items.size();
+            // WHERE is asked once, before the loop.
+            visible_ = query_.loop ? 0 : visible_;
+            in_loop_ = false;
             constant_ = true;
             program_.where = expression(*query_.where).node;
             program_.where_constant = constant_;
@@ -50,11 +61,17 @@ private:
     }
 
     void items();
+    Compiled element(std::uint32_t offset, std::span<const sql::Segment> path);
     std::vector<std::string> item_name(const sql::Item& item);
     void lay_out(const std::vector<std::string>& name, std::uint32_t slot, std::uint32_t offset);
     std::uint32_t output_child(std::uint32_t parent, const std::string& name);
 
-    Compiled expression(ExprId id);
+    Compiled expression(ExprId id) {
+        const Compiled compiled = expression(query_.nodes[id]);
+        program_.node_of[id] = compiled.node;
+        return compiled;
+    }
+    Compiled expression(const sql::Expr& expr);
     Compiled path(const sql::Expr& expr);
     std::optional<Compiled> alias(const sql::Expr& expr);
     Compiled call(const sql::Expr& expr);
@@ -77,12 +94,27 @@ private:
     std::vector<std::vector<std::string>> names_;  // of the items, as output
     std::vector<Compiled> items_;
     std::size_t visible_ = 0;  // items whose aliases can be used now
+    bool in_loop_ = false;     // the element of FOREACH can be used now
     bool constant_ = true;
 };
+
+// The element of FOREACH.
+Compiled Compiler::element(std::uint32_t offset, std::span<const sql::Segment> path) {
+    Node node;
+    node.op = Op::kItem;
+    node.offset = offset;
+    set_path(node, path);
+    return add(node, {}, 1);
+}
 
 void Compiler::items() {
     program_.value = query_.value;
     program_.output.emplace_back();
+    if (query_.loop && !query_.star && query_.items.empty()) {
+        program_.value = true;
+        program_.slots.push_back(element(query_.loop->offset, {}).node);
+        return;
+    }
     if (query_.star) {
         for (std::size_t i = 0; i < kFieldNames.size(); ++i) {
             const std::uint32_t child = output_child(0, std::string(kFieldNames[i]));
@@ -184,8 +216,7 @@ Compiled Compiler::text_constant(const std::string& text, std::uint32_t offset) 
     return constant(Value::string(keep(text)), offset);
 }
 
-Compiled Compiler::expression(ExprId id) {
-    const sql::Expr& expr = query_.nodes[id];
+Compiled Compiler::expression(const sql::Expr& expr) {
     Node node;
     node.offset = expr.offset;
     node.negated = expr.negated;
@@ -312,7 +343,13 @@ Compiled Compiler::path(const sql::Expr& expr) {
     if (const auto slot = alias(expr)) {
         return *slot;
     }
+    if (in_loop_ && expr.text == query_.loop->name) {
+        return element(expr.offset, expr.segments);
+    }
     const auto field = find_field(expr.text);
+    if (!field && query_.loop && expr.text == query_.loop->name) {
+        return fail(expr.offset, "'" + expr.text + "' is known in DO and INCASE only");
+    }
     if (!field) {
         return fail(expr.offset, "unknown field '" + expr.text +
                                      "' (a field of the payload is written payload." + expr.text +

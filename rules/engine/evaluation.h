@@ -11,7 +11,8 @@
 
 namespace causeway::rules {
 
-enum class ActionKind : std::uint8_t { kQueue, kRepublish, kHttp };
+// Those from kHttp on are deliveries to a sink of that type.
+enum class ActionKind : std::uint8_t { kQueue, kRepublish, kHttp, kFile, kConsole };
 [[nodiscard]] std::string_view name(ActionKind kind);
 
 // Why a rule or an action failed.
@@ -39,7 +40,7 @@ struct Output {
     std::uint32_t action = 0;  // index in the rule's actions, or error actions
     bool error_action = false;
     std::string target;                // queue name, topic name, or sink id
-    std::string key;                   // queue, http: ordering key; empty: none
+    std::string key;                   // queue, sinks: ordering key; empty: none
     std::string body;                  // republish: the payload
     std::uint32_t delay_s = 0;         // queue
     std::uint8_t qos = 0;              // republish
@@ -71,24 +72,29 @@ struct Evaluation {
     void clear();
 };
 
-// passed = sent + failed + cut.
+// The rule's outputs = sent + failed + cut; of an error action: its runs.
 struct ActionCounters {
     std::uint64_t sent = 0;
     std::uint64_t failed = 0;
     std::uint64_t cut = 0;  // a republish beyond the hop limit
 };
 
-// matched = passed + no_result + failed + cut; failed = the sum of failed_by_reason.
+// matched = passed + no_result + failed + cut + suspended; failed = the sum of failed_by_reason.
 struct RuleCounters {
     std::uint64_t matched = 0;    // a message on one of its sources
-    std::uint64_t passed = 0;     // WHERE was true and the output was made
-    std::uint64_t no_result = 0;  // WHERE was not true
+    std::uint64_t passed = 0;     // WHERE was true and something was made
+    std::uint64_t no_result = 0;  // WHERE was not true, or FOREACH made nothing
     std::uint64_t failed = 0;     // the SQL failed
     std::uint64_t cut = 0;        // it had made this message before: a loop
+    std::uint64_t suspended = 0;  // not run, because it kept going over its budget
+    std::uint64_t outputs = 0;    // = passed, and more with FOREACH: each runs the actions
     std::uint64_t not_json = 0;   // of matched: it looked into a payload that is not JSON
     std::array<std::uint64_t, kFailReasons> failed_by_reason{};
     std::vector<ActionCounters> actions;
     std::vector<ActionCounters> error_actions;
+    // Evaluations in a row that went over the rule's own budget. At EvalLimits::suspend_after the
+    // rule is suspended for as long as these counters are used.
+    std::uint32_t over_budget_in_row = 0;
 };
 
 }  // namespace causeway::rules

@@ -25,6 +25,9 @@ struct Pending {
     std::uint8_t hops = 0;
 };
 
+// Of one rule and message that are listed; all are counted.
+constexpr std::size_t kFailuresMax = 32;
+
 std::size_t size_of(const Output& output) {
     std::size_t size = output.target.size() + output.key.size() + output.body.size() +
                        output.path.size() + 8 * output.trail.size();
@@ -65,6 +68,7 @@ struct Evaluator::Impl {
     Machine machine;
     std::vector<std::uint32_t> matches;
     std::vector<Pending> pending;
+    std::vector<Value> values;  // what the rule that runs made
     std::vector<UserProperty> user_properties;
     // Of the evaluate() that runs.
     const RuleSetImpl* set = nullptr;
@@ -134,6 +138,10 @@ void Evaluator::Impl::rule(std::uint32_t index, const MessageView& message) {
     const Rule& rule = set->rules[index];
     RuleCounters& count = counters[index];
     ++count.matched;
+    if (limits.suspend_after != 0 && count.over_budget_in_row >= limits.suspend_after) {
+        ++count.suspended;
+        return;
+    }
     if (contains(message.trail, rule.id_hash)) {
         ++count.cut;
         ++out->loops_cut;
@@ -141,20 +149,30 @@ void Evaluator::Impl::rule(std::uint32_t index, const MessageView& message) {
     }
     first_failure = out->failures.size();
     machine.begin_rule(rule.program);
-    const bool fires = machine.where();
-    const Value output = fires ? machine.output() : Value{};
+    values.clear();
+    if (machine.where()) {
+        machine.outputs(limits.outputs, values);
+    }
     count.not_json += machine.saw_no_json() ? 1 : 0;
+    if (!machine.over_own_budget()) {
+        count.over_budget_in_row = 0;
+    } else if (count.over_budget_in_row < limits.suspend_after) {
+        ++count.over_budget_in_row;
+    }
     if (machine.failed()) {
         ++count.failed;
         ++count.failed_by_reason[static_cast<std::size_t>(machine.reason())];
         const std::string at =
             " (at byte " + std::to_string(machine.error_offset()) + " of the SQL)";
         fail(index, {machine.reason(), machine.error() + at}, "sql", {});
-    } else if (!fires) {
+    } else if (values.empty()) {
         ++count.no_result;
     } else {
         ++count.passed;
-        run_actions(index, message, output);
+        count.outputs += values.size();
+        for (const Value& value : values) {
+            run_actions(index, message, value);
+        }
     }
     if (out->failures.size() > first_failure) {
         run_error_actions(index, message);
@@ -271,8 +289,10 @@ void Evaluator::Impl::emit(const Action& action, Output&& made, const MessageVie
 
 void Evaluator::Impl::fail(std::uint32_t index, const RenderError& error, std::string action,
                            std::string resource) {
-    out->failures.push_back(
-        Failure{index, error.reason, std::move(action), std::move(resource), error.message, false});
+    if (out->failures.size() - first_failure < kFailuresMax) {
+        out->failures.push_back(Failure{index, error.reason, std::move(action), std::move(resource),
+                                        error.message, false});
+    }
 }
 
 // [{action, resource, error}] of the rule that runs.
@@ -334,8 +354,8 @@ void Evaluator::Impl::run_error_actions(std::uint32_t index, const MessageView& 
         }
         if (error) {
             ++count.failed;
-            fail(index, *error, std::string(name(action.kind)), action.target);
-            out->failures.back().in_error_action = true;
+            out->failures.push_back(Failure{index, error->reason, std::string(name(action.kind)),
+                                            action.target, error->message, true});
             machine.forget_failure();
             continue;
         }

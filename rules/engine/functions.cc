@@ -25,8 +25,11 @@ std::string lower(std::string_view name) {
 const std::vector<FunctionSpec>& function_table() {
     static const std::vector<FunctionSpec> kTable = [] {
         std::vector<FunctionSpec> table;
-        for (const auto part : {message_functions(), math_functions(), type_functions(),
-                                text_functions(), codec_functions(), time_functions()}) {
+        for (const auto part :
+             {message_functions(), math_functions(), bit_functions(), type_functions(),
+              text_functions(), format_functions(), pattern_functions(), array_functions(),
+              map_functions(), codec_functions(), compress_functions(), time_functions(),
+              date_functions()}) {
             table.insert(table.end(), part.begin(), part.end());
         }
         return table;
@@ -69,6 +72,51 @@ std::optional<double> want_number(Machine& machine, const Value& value) {
     }
     machine.fail_type("a number", value);
     return std::nullopt;
+}
+
+std::string_view want_bytes(Machine& machine, const Value& value) {
+    if (value.text_like()) {
+        const std::string_view text = value.text();
+        return text.data() == nullptr ? std::string_view("") : text;
+    }
+    std::string& out = machine.scratch();
+    if (!append_text(value, kTextMax, out)) {
+        too_long(machine);
+        return {};
+    }
+    return machine.new_string(out).text();
+}
+
+std::string_view want_printable(Machine& machine, const Value& value) {
+    if (value.is(Type::kArray) || value.is(Type::kObject)) {
+        machine.fail_type("a text or a number", value);
+        return {};
+    }
+    return value.text_like() ? want_text(machine, value) : want_bytes(machine, value);
+}
+
+std::optional<std::span<const Value>> want_array(Machine& machine, const Value& value) {
+    if (value.is(Type::kArray)) {
+        return value.items();
+    }
+    machine.fail_type("an array", value);
+    return std::nullopt;
+}
+
+std::optional<std::span<const Member>> want_object(Machine& machine, const Value& value) {
+    if (value.is(Type::kObject)) {
+        return value.members();
+    }
+    machine.fail_type("an object", value);
+    return std::nullopt;
+}
+
+Value out_of_memory(Machine& machine) {
+    return machine.fail(FailReason::kBudget, "the evaluation took too much memory");
+}
+
+Value too_long(Machine& machine) {
+    return machine.fail(FailReason::kBudget, "the text is too long");
 }
 
 Value finite(Machine& machine, double value) {

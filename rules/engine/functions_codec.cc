@@ -1,8 +1,10 @@
 // Encodings and digests. A text argument is taken by its bytes.
 #include <array>
-#include <memory>
+#include <string>
+#include <utility>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "rules/engine/functions.h"
 
@@ -10,20 +12,6 @@ namespace causeway::rules {
 namespace {
 
 using Args = std::span<const Value>;
-
-constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
-
-// The bytes of a text, or what str() would make of another value.
-std::string_view want_bytes(Machine& machine, const Value& value) {
-    if (value.text_like()) {
-        return value.text();
-    }
-    std::string& out = machine.scratch();
-    if (!append_text(value, kTextMax, out)) {
-        machine.fail(FailReason::kBudget, "the text is too long");
-    }
-    return machine.new_string(out).text();
-}
 
 Value hex(Machine& machine, std::string_view bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -111,7 +99,7 @@ Value json_encode(Machine& machine, Args args) {
     }
     std::string& out = machine.scratch();
     if (!append_json(args[0], kTextMax, out)) {
-        return machine.fail(FailReason::kBudget, "the text is too long");
+        return too_long(machine);
     }
     return machine.new_string(out);
 }
@@ -128,8 +116,108 @@ Value json_decode(Machine& machine, Args args) {
     if (!ok) {
         return machine.fail(FailReason::kType, "the text is not JSON");
     }
-    return value ? *value
-                 : machine.fail(FailReason::kBudget, "the evaluation took too much memory");
+    return value ? *value : out_of_memory(machine);
+}
+
+const EVP_MD* algorithm_of(Machine& machine, const Value& value) {
+    constexpr std::pair<std::string_view, const EVP_MD* (*)()> kAlgorithms[] = {
+        {"md5", EVP_md5},       {"sha", EVP_sha1},      {"sha1", EVP_sha1},
+        {"sha224", EVP_sha224}, {"sha256", EVP_sha256}, {"sha384", EVP_sha384},
+        {"sha512", EVP_sha512},
+    };
+    std::string name(value.text_like() ? value.text() : std::string_view{});
+    for (char& c : name) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    for (const auto& [known, algorithm] : kAlgorithms) {
+        if (name == known) {
+            return algorithm();
+        }
+    }
+    machine.fail(FailReason::kType,
+                 "the digest must be md5, sha1, sha224, sha256, sha384 or sha512");
+    return nullptr;
+}
+
+// hash('sha256', x); with kLast, crypto(x, 'SHA256').
+template <bool kLast>
+Value named_digest(Machine& machine, Args args) {
+    const EVP_MD* algorithm = algorithm_of(machine, args[kLast ? 1 : 0]);
+    const std::string_view bytes =
+        algorithm == nullptr ? std::string_view{} : want_bytes(machine, args[kLast ? 0 : 1]);
+    if (machine.failed() || !machine.charge(8 + bytes.size() / 16)) {
+        return {};
+    }
+    std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
+    unsigned int size = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), sum.data(), &size, algorithm, nullptr) != 1) {
+        return machine.fail(FailReason::kType, "the digest is not available");
+    }
+    return hex(machine, {reinterpret_cast<const char*>(sum.data()), size});
+}
+
+// hmac('sha256', key, x)
+Value hmac(Machine& machine, Args args) {
+    const EVP_MD* algorithm = algorithm_of(machine, args[0]);
+    const std::string_view key =
+        algorithm == nullptr ? std::string_view{} : want_bytes(machine, args[1]);
+    const std::string_view bytes =
+        machine.failed() ? std::string_view{} : want_bytes(machine, args[2]);
+    if (machine.failed() || !machine.charge(16 + bytes.size() / 16)) {
+        return {};
+    }
+    std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
+    unsigned int size = 0;
+    const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+    if (HMAC(algorithm, key.data(), static_cast<int>(key.size()), data, bytes.size(), sum.data(),
+             &size) == nullptr) {
+        return machine.fail(FailReason::kType, "the digest is not available");
+    }
+    return hex(machine, {reinterpret_cast<const char*>(sum.data()), size});
+}
+
+// RFC 3986: all but letters, digits and -._~ becomes %XX.
+Value url_encode(Machine& machine, Args args) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    const std::string_view bytes = want_bytes(machine, args[0]);
+    if (machine.failed()) {
+        return {};
+    }
+    std::string& out = machine.scratch();
+    for (const char c : bytes) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain) {
+            out.push_back(c);
+        } else {
+            out.push_back('%');
+            out.push_back(kDigits[static_cast<unsigned char>(c) >> 4]);
+            out.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
+        }
+    }
+    return machine.new_string(out);
+}
+
+Value url_decode(Machine& machine, Args args) {
+    const std::string_view text = want_text(machine, args[0]);
+    if (machine.failed()) {
+        return {};
+    }
+    std::string& out = machine.scratch();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out.push_back(text[i] == '+' ? ' ' : text[i]);
+            continue;
+        }
+        const int high = i + 2 <= text.size() - 1 ? hex_digit(text[i + 1]) : -1;
+        const int low = i + 2 <= text.size() - 1 ? hex_digit(text[i + 2]) : -1;
+        if (high < 0 || low < 0) {
+            return machine.fail(FailReason::kType, "'%' needs two hexadecimal digits");
+        }
+        out.push_back(static_cast<char>(high << 4 | low));
+        i += 2;
+    }
+    return machine.new_bytes(out);
 }
 
 constexpr FunctionSpec kFunctions[] = {
@@ -137,7 +225,15 @@ constexpr FunctionSpec kFunctions[] = {
     {"sha", 1, 1, digest<EVP_sha1>},
     {"sha1", 1, 1, digest<EVP_sha1>},
     {"sha256", 1, 1, digest<EVP_sha256>},
+    {"sha224", 1, 1, digest<EVP_sha224>},
+    {"sha384", 1, 1, digest<EVP_sha384>},
     {"sha512", 1, 1, digest<EVP_sha512>},
+    {"hash", 2, 2, named_digest<false>},
+    {"crypto", 2, 2, named_digest<true>},
+    {"hmac", 3, 3, hmac},
+    {"to_hex", 1, 1, to_hex},
+    {"url_encode", 1, 1, url_encode},
+    {"url_decode", 1, 1, url_decode},
     {"bin2hexstr", 1, 1, to_hex},
     {"hexstr2bin", 1, 1, from_hex},
     {"base64_encode", 1, 1, base64_encode},

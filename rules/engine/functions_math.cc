@@ -87,6 +87,41 @@ Value round(Machine& machine, Args args) {
     return Value::decimal(std::isfinite(scaled) ? std::round(scaled) / scale : *x);
 }
 
+// trunc(x, places) stays a decimal, as in AWS.
+Value truncate(Machine& machine, Args args) {
+    if (args.size() == 1) {
+        return to_whole<std::trunc>(machine, args);
+    }
+    const auto x = want_number(machine, args[0]);
+    const auto places = want_integer(machine, args[1]);
+    if (!x || !places) {
+        return {};
+    }
+    if (*places < 0 || *places > 15) {
+        return machine.fail(FailReason::kType, "trunc() takes 0 to 15 places");
+    }
+    const double scale = std::pow(10.0, static_cast<double>(*places));
+    const double scaled = *x * scale;
+    return Value::decimal(std::isfinite(scaled) ? std::trunc(scaled) / scale : *x);
+}
+
+// randint(low, high), both included.
+Value random_integer(Machine& machine, Args args) {
+    const auto low = want_integer(machine, args[0]);
+    const auto high = want_integer(machine, args[1]);
+    if (!low || !high) {
+        return {};
+    }
+    if (*low > *high) {
+        return machine.fail(FailReason::kArithmetic, "randint() needs low <= high");
+    }
+    const std::uint64_t span = static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low);
+    const std::uint64_t drawn = span == std::numeric_limits<std::uint64_t>::max()
+                                    ? machine.context().random.next()
+                                    : machine.context().random.below(span + 1);
+    return Value::integer(static_cast<std::int64_t>(static_cast<std::uint64_t>(*low) + drawn));
+}
+
 // In [0, 1).
 Value random(Machine& machine, Args) { return Value::decimal(machine.context().random.unit()); }
 
@@ -107,7 +142,7 @@ constexpr FunctionSpec kFunctions[] = {
     {"abs", 1, 1, absolute},
     {"ceil", 1, 1, to_whole<std::ceil>},
     {"floor", 1, 1, to_whole<std::floor>},
-    {"trunc", 1, 1, to_whole<std::trunc>},
+    {"trunc", 1, 2, truncate},
     {"round", 1, 2, round},
     {"sign", 1, 1, sign},
     {"mod", 2, 2, mod},
@@ -123,11 +158,21 @@ constexpr FunctionSpec kFunctions[] = {
     {"sin", 1, 1, of_one<std::sin>},
     {"cos", 1, 1, of_one<std::cos>},
     {"tan", 1, 1, of_one<std::tan>},
+    {"asin", 1, 1, of_one<std::asin>},
+    {"acos", 1, 1, of_one<std::acos>},
+    {"atan", 1, 1, of_one<std::atan>},
     {"atan2", 2, 2, of_two<std::atan2>},
+    {"sinh", 1, 1, of_one<std::sinh>},
+    {"cosh", 1, 1, of_one<std::cosh>},
+    {"tanh", 1, 1, of_one<std::tanh>},
+    {"asinh", 1, 1, of_one<std::asinh>},
+    {"acosh", 1, 1, of_one<std::acosh>},
+    {"atanh", 1, 1, of_one<std::atanh>},
     {"least", 1, kArgsMax, extreme<true>},
     {"greatest", 1, kArgsMax, extreme<false>},
     {"random", 0, 0, random},
     {"rand", 0, 0, random},
+    {"randint", 2, 2, random_integer},
 };
 
 }  // namespace

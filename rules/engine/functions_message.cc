@@ -47,6 +47,26 @@ Value topic(Machine& machine, Args args) {
 
 Value trace_id(Machine& machine, Args) { return Value::string(machine.message().trace_id); }
 
+// {"retain": …, "dup": …}; flag('retain').
+Value flags(Machine& machine, Args) {
+    Member* members = machine.arena().make<Member>(2);
+    if (members == nullptr) {
+        return out_of_memory(machine);
+    }
+    members[0] = {"retain", Value::boolean(machine.message().retain)};
+    members[1] = {"dup", Value::boolean(machine.message().dup)};
+    return Value::object({members, 2});
+}
+
+Value flag(Machine& machine, Args args) {
+    return args[0].text_like() ? flags(machine, {}).member(args[0].text())
+                               : machine.fail_type("a string", args[0]);
+}
+
+Value payload_size(Machine& machine, Args) {
+    return Value::integer(static_cast<std::int64_t>(machine.message().payload.size()));
+}
+
 // RFC 9562 version 4, from the context's random numbers.
 template <bool kHyphens>
 Value uuid(Machine& machine, Args) {
@@ -75,7 +95,14 @@ constexpr FunctionSpec kFunctions[] = {
     {"peerhost", 0, 0, field<Field::kPeerhost>},
     {"clientip", 0, 0, field<Field::kPeerhost>},
     {"retain", 0, 0, field<Field::kRetain>},
+    {"dup", 0, 0, field<Field::kDup>},
+    {"flags", 0, 0, flags},
+    {"flag", 1, 1, flag},
+    {"payloadlen", 0, 0, payload_size},
+    {"productid", 0, 0, field<Field::kProduct>},
+    {"devicename", 0, 0, field<Field::kDevice>},
     {"traceid", 0, 0, trace_id},
+    {"requestid", 0, 0, trace_id},
     {"uuid_v4", 0, 0, uuid<true>},
     {"newuuid", 0, 0, uuid<true>},
     {"uuid_v4_no_hyphen", 0, 0, uuid<false>},

@@ -1,9 +1,7 @@
-// Text: cutting, joining, searching, regular expressions. Positions and lengths are in characters
+// Text: cutting, joining, searching. Positions and lengths are in characters
 // (code points), from 0.
 #include <algorithm>
 #include <limits>
-
-#include <re2/re2.h>
 
 #include "rules/engine/functions.h"
 
@@ -11,8 +9,6 @@ namespace causeway::rules {
 namespace {
 
 using Args = std::span<const Value>;
-
-constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
@@ -62,7 +58,7 @@ Value concat(Machine& machine, Args args) {
     std::string& out = machine.scratch();
     for (const Value& arg : args) {
         if (!append_text(arg, kTextMax, out)) {
-            return machine.fail(FailReason::kBudget, "the text is too long");
+            return too_long(machine);
         }
     }
     return machine.new_string(out);
@@ -143,7 +139,7 @@ Value split(Machine& machine, Args args) {
     }
     Value* parts = machine.arena().make<Value>(count);
     if (parts == nullptr || !machine.charge(count)) {
-        return machine.fail(FailReason::kBudget, "the evaluation took too much memory");
+        return out_of_memory(machine);
     }
     std::size_t from = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -168,7 +164,7 @@ Value replace(Machine& machine, Args args) {
         out.append(text.substr(from, at - from)).append(with);
         from = at + what.size();
         if (out.size() > kTextMax) {
-            return machine.fail(FailReason::kBudget, "the text is too long");
+            return too_long(machine);
         }
     }
     out.append(text.substr(from));
@@ -196,6 +192,22 @@ Value index_of(Machine& machine, Args args) {
     return Value::integer(at == std::string_view::npos ? -1 : characters(text.substr(0, at)));
 }
 
+// left(text, n), right(text, n): at most n characters.
+template <bool kLeft>
+Value end_part(Machine& machine, Args args) {
+    const std::string_view text = want_text(machine, args[0]);
+    const auto count = want_integer(machine, args[1]);
+    if (machine.failed() || !machine.charge_bytes(text.size())) {
+        return {};
+    }
+    const std::int64_t wanted = std::max<std::int64_t>(*count, 0);
+    if (kLeft) {
+        return slice(text, 0, wanted);
+    }
+    const std::int64_t size = characters(text);
+    return slice(text, wanted > size ? 0 : size - wanted, size);
+}
+
 template <bool kLeft>
 Value pad(Machine& machine, Args args) {
     const std::string_view text = want_text(machine, args[0]);
@@ -210,7 +222,7 @@ Value pad(Machine& machine, Args args) {
         return Value::string(text);
     }
     if (missing > static_cast<std::int64_t>(kTextMax / fill.size())) {
-        return machine.fail(FailReason::kBudget, "the text is too long");
+        return too_long(machine);
     }
     std::string& out = machine.scratch();
     out.append(kLeft ? "" : text);
@@ -222,57 +234,27 @@ Value pad(Machine& machine, Args args) {
     return machine.new_string(out);
 }
 
-// RE2 takes time linear in the text.
-bool charge_match(Machine& machine, std::string_view text) {
-    return !machine.failed() && machine.charge(1 + text.size() / 16);
-}
-
-Value regexp_matches(Machine& machine, Args args) {
+// EMQX: pad(text, length [, 'trailing' | 'leading' | 'both' [, fill]])
+Value pad_at(Machine& machine, Args args) {
+    const std::string_view where = args.size() > 2 ? want_text(machine, args[2]) : "trailing";
+    const Value fill = args.size() > 3 ? args[3] : Value::string(" ");
+    const Value wanted[] = {args[0], args[1], fill};
+    if (where == "trailing" || where == "leading") {
+        return where == "leading" ? pad<true>(machine, wanted) : pad<false>(machine, wanted);
+    }
     const std::string_view text = want_text(machine, args[0]);
-    if (!charge_match(machine, text)) {
-        return {};
+    const auto length = want_integer(machine, args[1]);
+    if (machine.failed() || where != "both") {
+        return machine.failed() ? Value{}
+                                : machine.fail(FailReason::kType,
+                                               "pad() knows 'trailing', 'leading' and 'both'");
     }
-    return Value::boolean(re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()),
-                                                 machine.pattern(args[1])));
-}
-
-// The first match, or undefined.
-Value regexp_substr(Machine& machine, Args args) {
-    const std::string_view text = want_text(machine, args[0]);
-    if (!charge_match(machine, text)) {
-        return {};
-    }
-    re2::StringPiece found;
-    if (!machine.pattern(args[1]).Match(re2::StringPiece(text.data(), text.size()), 0, text.size(),
-                                        re2::RE2::UNANCHORED, &found, 1)) {
-        return {};
-    }
-    return Value::string({found.data(), found.size()});
-}
-
-// All matches; \0 to \9 in the replacement are the groups.
-Value regexp_replace(Machine& machine, Args args) {
-    const std::string_view text = want_text(machine, args[0]);
-    const std::string_view with = want_text(machine, args[2]);
-    if (!charge_match(machine, text)) {
-        return {};
-    }
-    const auto growth = static_cast<std::size_t>(characters(text) + 1);
-    const std::size_t references =
-        static_cast<std::size_t>(std::count(with.begin(), with.end(), '\\'));
-    if ((with.size() + references * text.size()) > kTextMax / growth) {
-        return machine.fail(FailReason::kBudget, "the text may become too long");
-    }
-    const re2::RE2& pattern = machine.pattern(args[1]);
-    const re2::StringPiece rewrite(with.data(), with.size());
-    std::string problem;
-    if (!pattern.CheckRewriteString(rewrite, &problem)) {
-        return machine.fail(FailReason::kType, "bad replacement: " + problem);
-    }
-    std::string& out = machine.scratch();
-    out.assign(text);
-    re2::RE2::GlobalReplace(&out, pattern, rewrite);
-    return machine.new_string(out);
+    const std::int64_t size = characters(text);
+    const std::int64_t missing = std::max<std::int64_t>(*length - size, 0);
+    const Value left[] = {args[0], Value::integer(size + missing / 2), fill};
+    const Value padded = pad<true>(machine, left);
+    const Value right[] = {padded, Value::integer(size + missing), fill};
+    return machine.failed() ? Value{} : pad<false>(machine, right);
 }
 
 constexpr FunctionSpec kFunctions[] = {
@@ -295,11 +277,9 @@ constexpr FunctionSpec kFunctions[] = {
     {"indexof", 2, 2, index_of},
     {"lpad", 2, 3, pad<true>},
     {"rpad", 2, 3, pad<false>},
-    {"regexp_matches", 2, 2, regexp_matches, Absent::kPropagates, 1},
-    {"regex_match", 2, 2, regexp_matches, Absent::kPropagates, 1},
-    {"regexp_substr", 2, 2, regexp_substr, Absent::kPropagates, 1},
-    {"regexp_replace", 3, 3, regexp_replace, Absent::kPropagates, 1},
-    {"regex_replace", 3, 3, regexp_replace, Absent::kPropagates, 1},
+    {"pad", 2, 4, pad_at},
+    {"left", 2, 2, end_part<true>},
+    {"right", 2, 2, end_part<false>},
 };
 
 }  // namespace

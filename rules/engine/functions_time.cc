@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "rules/engine/functions.h"
 
@@ -14,23 +15,16 @@ using Args = std::span<const Value>;
 // Year 0 to 9999, which is what RFC 3339 can say.
 constexpr std::int64_t kSecondsMin = -62'167'219'200;
 constexpr std::int64_t kSecondsMax = 253'402'300'799;
+constexpr std::int64_t kNs = 1'000'000'000;
 
-// 1000 for 'millisecond', 1 for 'second' (the default).
+// Ticks a second: that of args[at], or 1 where it is not given.
 std::optional<std::int64_t> unit(Machine& machine, Args args, std::size_t at) {
-    if (args.size() <= at) {
-        return 1;
-    }
-    const std::string_view text = args[at].text_like() ? args[at].text() : std::string_view{};
-    if (text == "second" || text == "millisecond") {
-        return text == "second" ? 1 : 1000;
-    }
-    machine.fail(FailReason::kType, "the unit must be 'second' or 'millisecond'");
-    return std::nullopt;
+    return args.size() <= at ? 1 : time_unit(machine, args[at]);
 }
 
 std::int64_t now(Machine& machine, std::int64_t per_second) {
-    return static_cast<std::int64_t>(machine.context().now_ms /
-                                     static_cast<std::uint64_t>(1000 / per_second));
+    const auto ms = static_cast<std::int64_t>(machine.context().now_ms);
+    return per_second < 1000 ? ms / 1000 : ms * (per_second / 1000);
 }
 
 Value rfc3339(Machine& machine, std::int64_t time, std::int64_t per_second) {
@@ -51,8 +45,9 @@ Value rfc3339(Machine& machine, std::int64_t time, std::int64_t per_second) {
         static_cast<int>(clock.seconds().count()));
     std::string& out = machine.scratch();
     out.assign(text.data(), static_cast<std::size_t>(size));
-    if (per_second == 1000) {
-        size = std::snprintf(text.data(), text.size(), ".%03d", static_cast<int>(fraction));
+    if (per_second != 1) {
+        const int digits = per_second == 1000 ? 3 : per_second == 1'000'000 ? 6 : 9;
+        size = std::snprintf(text.data(), text.size(), ".%0*d", digits, static_cast<int>(fraction));
         out.append(text.data(), static_cast<std::size_t>(size));
     }
     out.push_back('Z');
@@ -97,21 +92,21 @@ bool take(std::string_view& text, std::string_view any_of) {
     return true;
 }
 
-// The fraction of a second in milliseconds, rounded down.
+// The fraction of a second in nanoseconds, rounded down.
 std::optional<std::int64_t> take_fraction(std::string_view& text) {
-    std::int64_t ms = 0;
+    std::int64_t ns = 0;
     int digits = 0;
     if (!take(text, ".")) {
         return 0;
     }
     for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; ++digits) {
-        ms = digits < 3 ? ms * 10 + (text.front() - '0') : ms;
+        ns = digits < 9 ? ns * 10 + (text.front() - '0') : ns;
         text.remove_prefix(1);
     }
-    for (int i = digits; i < 3; ++i) {
-        ms *= 10;
+    for (int i = digits; i < 9; ++i) {
+        ns *= 10;
     }
-    return digits == 0 ? std::nullopt : std::optional(ms);
+    return digits == 0 ? std::nullopt : std::optional(ns);
 }
 
 // Seconds east of UTC.
@@ -134,7 +129,12 @@ std::optional<std::int64_t> take_zone(std::string_view& text) {
     return sign * (*hours * 3600 + *minutes * 60);
 }
 
-std::optional<std::int64_t> parse_rfc3339_ms(std::string_view text) {
+struct Instant {
+    std::int64_t seconds = 0;
+    std::int64_t ns = 0;
+};
+
+std::optional<Instant> parse_rfc3339(std::string_view text) {
     std::array<int, 6> part{};
     constexpr std::array<std::size_t, 6> kDigits = {4, 2, 2, 2, 2, 2};
     constexpr std::array<std::string_view, 6> kAfter = {"-", "-", "Tt ", ":", ":", ""};
@@ -145,8 +145,8 @@ std::optional<std::int64_t> parse_rfc3339_ms(std::string_view text) {
         }
         part[i] = *value;
     }
-    const auto ms = take_fraction(text);
-    const auto zone = ms ? take_zone(text) : std::nullopt;
+    const auto ns = take_fraction(text);
+    const auto zone = ns ? take_zone(text) : std::nullopt;
     const std::chrono::year_month_day date{std::chrono::year(part[0]),
                                            std::chrono::month(static_cast<unsigned>(part[1])),
                                            std::chrono::day(static_cast<unsigned>(part[2]))};
@@ -154,7 +154,7 @@ std::optional<std::int64_t> parse_rfc3339_ms(std::string_view text) {
         return std::nullopt;
     }
     const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-    return (days * 86'400 + part[3] * 3600 + part[4] * 60 + part[5] - *zone) * 1000 + *ms;
+    return Instant{days * 86'400 + part[3] * 3600 + part[4] * 60 + part[5] - *zone, *ns};
 }
 
 Value from_rfc3339(Machine& machine, Args args) {
@@ -163,11 +163,9 @@ Value from_rfc3339(Machine& machine, Args args) {
     if (machine.failed()) {
         return {};
     }
-    const auto ms = parse_rfc3339_ms(text);
-    if (!ms) {
-        return machine.fail(FailReason::kType, "the text is not an RFC 3339 time");
-    }
-    return Value::integer(*per_second == 1000 ? *ms : *ms / 1000 - (*ms % 1000 < 0 ? 1 : 0));
+    const auto instant = parse_rfc3339(text);
+    return instant ? in_ticks(machine, instant->seconds, instant->ns, *per_second)
+                   : machine.fail(FailReason::kType, "the text is not an RFC 3339 time");
 }
 
 constexpr FunctionSpec kFunctions[] = {
@@ -178,6 +176,29 @@ constexpr FunctionSpec kFunctions[] = {
 };
 
 }  // namespace
+
+std::optional<std::int64_t> time_unit(Machine& machine, const Value& value) {
+    constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {
+        {"second", 1}, {"millisecond", 1000}, {"microsecond", 1'000'000}, {"nanosecond", kNs}};
+    const std::string_view text = value.text_like() ? value.text() : std::string_view{};
+    for (const auto& [name, per_second] : kUnits) {
+        if (text == name) {
+            return per_second;
+        }
+    }
+    machine.fail(FailReason::kType,
+                 "the unit must be 'second', 'millisecond', 'microsecond' or 'nanosecond'");
+    return std::nullopt;
+}
+
+Value in_ticks(Machine& machine, std::int64_t seconds, std::int64_t ns, std::int64_t per_second) {
+    std::int64_t ticks = 0;
+    if (__builtin_mul_overflow(seconds, per_second, &ticks) ||
+        __builtin_add_overflow(ticks, ns / (kNs / per_second), &ticks)) {
+        return machine.fail(FailReason::kArithmetic, "integer overflow");
+    }
+    return Value::integer(ticks);
+}
 
 std::span<const FunctionSpec> time_functions() { return kFunctions; }
 

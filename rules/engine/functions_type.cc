@@ -1,6 +1,8 @@
 // Conversions, tests of types, choices between values, and parts of arrays and objects.
 #include <charconv>
 #include <cmath>
+#include <string>
+#include <utility>
 
 #include "core/message/topic.h"
 #include "rules/engine/functions.h"
@@ -9,8 +11,6 @@ namespace causeway::rules {
 namespace {
 
 using Args = std::span<const Value>;
-
-constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 Value str(Machine& machine, Args args) {
     const Value& value = args[0];
@@ -24,7 +24,7 @@ Value str(Machine& machine, Args args) {
     }
     std::string& out = machine.scratch();
     if (!append_text(value, kTextMax, out)) {
-        return machine.fail(FailReason::kBudget, "the text is too long");
+        return too_long(machine);
     }
     return machine.new_string(out);
 }
@@ -150,6 +150,57 @@ Value coalesce(Machine&, Args args) {
     return args.back();
 }
 
+// The first argument that is neither undefined, null nor an empty text, array or object.
+Value coalesce_not_empty(Machine&, Args args) {
+    for (const Value& arg : args) {
+        const bool empty = (arg.text_like() && arg.text().empty()) ||
+                           (arg.is(Type::kArray) && arg.items().empty()) ||
+                           (arg.is(Type::kObject) && arg.members().empty());
+        if (!arg.absent() && !empty) {
+            return arg;
+        }
+    }
+    return {};
+}
+
+// eq(a, b): `a = b` as a function.
+Value equals(Machine& machine, Args args) {
+    return machine.charge(comparison_cost(args[0])) ? Value::boolean(equal(args[0], args[1]))
+                                                    : Value{};
+}
+
+Value type_of(Machine&, Args args) { return Value::string(name(args[0].type())); }
+
+// cast(x AS type), cast(x, 'type')
+Value cast(Machine& machine, Args args) {
+    constexpr std::pair<std::string_view, Function> kTypes[] = {
+        {"int", to_integer},
+        {"integer", to_integer},
+        {"bigint", to_integer},
+        {"decimal", to_decimal},
+        {"float", to_decimal},
+        {"double", to_decimal},
+        {"numeric", to_decimal},
+        {"string", str},
+        {"varchar", str},
+        {"char", str},
+        {"str", str},
+        {"bool", to_boolean},
+        {"boolean", to_boolean},
+    };
+    const std::string_view wanted = args[1].text_like() ? args[1].text() : std::string_view{};
+    std::string lower(wanted);
+    for (char& c : lower) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    for (const auto& [type, run] : kTypes) {
+        if (lower == type) {
+            return run(machine, args.first(1));
+        }
+    }
+    return machine.fail(FailReason::kType, "cast() knows int, decimal, string and bool");
+}
+
 // get(x, key) or get(x, index): AWS's index, from 0.
 Value get(Machine& machine, Args args) {
     if (args[1].is(Type::kInteger)) {
@@ -195,7 +246,7 @@ Value map_parts(Machine& machine, Args args) {
     const auto members = args[0].members();
     Value* items = machine.arena().make<Value>(members.size());
     if (items == nullptr || !machine.charge(members.size())) {
-        return machine.fail(FailReason::kBudget, "the evaluation took too much memory");
+        return out_of_memory(machine);
     }
     for (std::size_t i = 0; i < members.size(); ++i) {
         items[i] = kKeys ? Value::string(members[i].key) : members[i].value;
@@ -205,12 +256,18 @@ Value map_parts(Machine& machine, Args args) {
 
 constexpr FunctionSpec kFunctions[] = {
     {"str", 1, 1, str},
+    {"str_utf8", 1, 1, str},
+    {"cast", 2, 2, cast},
+    {"typeof", 1, 1, type_of, Absent::kSeen},
+    {"eq", 2, 2, equals},
     {"int", 1, 1, to_integer},
     {"float", 1, 1, to_decimal},
     {"bool", 1, 1, to_boolean},
     {"is_null", 1, 1, test<is_absent>, Absent::kSeen},
     {"is_not_null", 1, 1, test<is_present>, Absent::kSeen},
     {"isnull", 1, 1, test<is_type<Type::kNull>>, Absent::kSeen},
+    {"is_null_var", 1, 1, test<is_absent>, Absent::kSeen},
+    {"is_not_null_var", 1, 1, test<is_present>, Absent::kSeen},
     {"is_undefined", 1, 1, test<is_type<Type::kUndefined>>, Absent::kSeen},
     {"isundefined", 1, 1, test<is_type<Type::kUndefined>>, Absent::kSeen},
     {"is_str", 1, 1, test<is_type<Type::kString>>, Absent::kSeen},
@@ -224,6 +281,7 @@ constexpr FunctionSpec kFunctions[] = {
     {"is_empty", 1, 1, is_empty},
     {"coalesce", 1, kArgsMax, coalesce, Absent::kSeen},
     {"nvl", 2, 2, coalesce, Absent::kSeen},
+    {"coalesce_ne", 1, kArgsMax, coalesce_not_empty, Absent::kSeen},
     {"get", 2, 2, get},
     {"nth", 2, 2, nth},
     {"first", 1, 1, end_of<1>},

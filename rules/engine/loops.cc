@@ -25,6 +25,8 @@ bool dollar_apart(std::string_view a, std::string_view b) {
     return (wild(a) && b.starts_with('$')) || (wild(b) && a.starts_with('$'));
 }
 
+bool always_fires(const Rule& rule) { return !rule.program.where && !rule.program.loop; }
+
 }  // namespace
 
 std::string topic_pattern(const Template& topic) {
@@ -97,7 +99,7 @@ std::vector<LoopStep> certain_steps(const RuleSetImpl& set) {
     std::vector<LoopStep> steps;
     for (std::uint32_t from = 0; from < set.rules.size(); ++from) {
         const Rule& rule = set.rules[from];
-        if (!rule.enabled || rule.program.where) {
+        if (!rule.enabled || !always_fires(rule)) {
             continue;
         }
         for (std::uint32_t action = 0; action < rule.actions.size(); ++action) {
@@ -113,7 +115,7 @@ std::vector<LoopStep> certain_steps(const RuleSetImpl& set) {
             std::set<std::uint32_t> reached;
             set.trie.match(pattern, [&](std::uint32_t to) { reached.insert(to); });
             for (const std::uint32_t to : reached) {
-                if (!set.rules[to].program.where) {
+                if (always_fires(set.rules[to])) {
                     steps.push_back({from, action, to, true});
                 }
             }
@@ -143,9 +145,8 @@ std::vector<LoopStep> all_steps(const RuleSetImpl& set, std::size_t steps_max) {
                         return filter_covers(source.filter, pattern);
                     });
                 if (meets) {
-                    steps.push_back(
-                        {from, action, to,
-                         covers && !rule.program.where && !set.rules[to].program.where});
+                    steps.push_back({from, action, to,
+                                     covers && always_fires(rule) && always_fires(set.rules[to])});
                 }
             }
         }

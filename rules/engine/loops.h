@@ -1,10 +1,10 @@
 // Loops: rules whose republishes come back to them. Internal to rules/engine.
 //
 // A republish's topic template, with every value as "+", is the pattern of the topics it can make.
-// A rule that has no WHERE always fires; if one of its sources matches *every* topic of the
-// pattern, the step is certain, and a cycle of certain steps runs for ever: such a set is refused.
-// Where a source matches only some topics, or a WHERE may say no, the step is possible; evaluation
-// cuts it.
+// A rule that has neither WHERE nor FOREACH always fires; if one of its sources matches *every*
+// topic of the pattern, the step is certain, and a cycle of certain steps runs for ever: such a set
+// is refused. Where a source matches only some topics, or a WHERE may say no, the step is possible;
+// evaluation cuts it.
 #pragma once
 
 #include <cstdint>

@@ -27,19 +27,20 @@ void Machine::begin_rule(const Program& program) {
     rule_steps_left_ = limits_.steps_per_rule;
     failed_ = false;
     saw_no_json_ = false;
+    shared_budget_spent_ = false;
 }
 
-bool Machine::where() {
-    if (!program_->where) {
-        return true;
-    }
-    const Value value = evaluate(*program_->where);
+bool Machine::holds(std::uint32_t node, std::string_view word) {
+    const Value value = evaluate(node);
     if (!value.absent() && !value.is(Type::kBoolean)) {
-        fail(FailReason::kType,
-             "WHERE is of type " + std::string(name(value.type())) + ", it must be a boolean");
+        current_offset_ = program_->nodes[node].offset;
+        fail(FailReason::kType, std::string(word) + " is of type " +
+                                    std::string(name(value.type())) + ", it must be a boolean");
     }
     return value.is_true();
 }
+
+bool Machine::where() { return !program_->where || holds(*program_->where, "WHERE"); }
 
 Value Machine::fail(FailReason reason, std::string message) {
     if (!failed_) {
@@ -66,6 +67,7 @@ std::string& Machine::scratch() {
 
 bool Machine::charge(std::uint64_t steps) {
     if (steps > rule_steps_left_ || steps > steps_left_) {
+        shared_budget_spent_ = steps <= rule_steps_left_;
         rule_steps_left_ = 0;
         fail(FailReason::kBudget, "the evaluation took too many steps");
         return false;
@@ -232,6 +234,53 @@ Value Machine::output() {
     return program_->value ? slot(0) : output_node(0);
 }
 
+void Machine::outputs(std::size_t outputs_max, std::vector<Value>& out) {
+    out.clear();
+    if (!program_->loop) {
+        out.push_back(output());
+    } else {
+        loop(outputs_max, out);
+    }
+    if (failed_) {
+        out.clear();
+    }
+}
+
+void Machine::begin_element(const Value& element) {
+    item_ = element;
+    slots_.assign(program_->slots.size(), Slot{});
+}
+
+void Machine::loop(std::size_t outputs_max, std::vector<Value>& out) {
+    const Value over = evaluate(*program_->loop);
+    if (!over.absent() && !over.is(Type::kArray)) {
+        current_offset_ = program_->nodes[*program_->loop].offset;
+        fail_type("an array", over);
+    }
+    if (!over.is(Type::kArray)) {
+        return;
+    }
+    for (const Value& element : over.items()) {
+        begin_element(element);
+        if (program_->in_case && !holds(*program_->in_case, "INCASE")) {
+            if (failed_) {
+                return;
+            }
+            continue;
+        }
+        const Value made = output();
+        if (failed_) {
+            return;
+        }
+        if (out.size() >= outputs_max) {
+            fail(FailReason::kBudget,
+                 "FOREACH makes more than " + std::to_string(outputs_max) + " outputs");
+            return;
+        }
+        out.push_back(made);
+    }
+}
+
 Value Machine::output_node(std::uint32_t index) {
     const OutputNode& shape = program_->output[index];
     Value base;
@@ -296,6 +345,8 @@ Value Machine::dispatch(const Node& node) {
             return field(node.field, path(node));
         case Op::kSlot:
             return walk(slot(node.first), path(node));
+        case Op::kItem:
+            return walk(item_, path(node));
         case Op::kAccess:
             return walk(evaluate(operands(node)[0]), path(node));
         case Op::kCall:

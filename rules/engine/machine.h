@@ -44,10 +44,17 @@ public:
     // left.
     void forget_failure() { failed_ = false; }
 
+    // Effect: the element that DO and INCASE see; what was computed of another is forgotten.
+    void begin_element(const Value& element);
+
     // WHERE is there and true, or not there. False also on failure: ask failed().
     bool where();
-    // The rule's output: an object, or any value for SELECT VALUE.
+    // One output of the rule: an object, or any value for SELECT VALUE.
     Value output();
+    // Effect: `out` holds what the rule makes: one output, or for FOREACH one for each element that
+    // INCASE lets through. Empty on failure, and when the array is undefined, null or empty. More
+    // than `outputs_max` is a failure.
+    void outputs(std::size_t outputs_max, std::vector<Value>& out);
     Value evaluate(std::uint32_t node);
     // A field of the message, or what lies behind it.
     Value field(Field field, std::span<const sql::Segment> path);
@@ -56,6 +63,10 @@ public:
     [[nodiscard]] FailReason reason() const { return reason_; }
     [[nodiscard]] const std::string& error() const { return error_; }
     [[nodiscard]] std::uint32_t error_offset() const { return error_offset_; }
+    // The rule itself was too expensive; false when others had used up the message's budget.
+    [[nodiscard]] bool over_own_budget() const {
+        return failed_ && reason_ == FailReason::kBudget && !shared_budget_spent_;
+    }
     // A path went into a payload that is not JSON.
     [[nodiscard]] bool saw_no_json() const { return saw_no_json_; }
 
@@ -91,6 +102,8 @@ private:
         return std::span(program_->segments).subspan(node.path_first, node.path_count);
     }
     Value slot(std::uint32_t index);
+    bool holds(std::uint32_t node, std::string_view word);
+    void loop(std::size_t outputs_max, std::vector<Value>& out);
     Value dispatch(const Node& node);
     Value call(const Node& node);
     Value negate(const Value& value);
@@ -118,6 +131,7 @@ private:
     Arena arena_;
     Document document_;
     std::vector<Slot> slots_;
+    Value item_;  // of FOREACH
     std::string scratch_;
     const Program* program_ = nullptr;
     const MessageView* message_ = nullptr;
@@ -127,6 +141,7 @@ private:
     std::uint32_t current_offset_ = 0;
     bool failed_ = false;
     bool saw_no_json_ = false;
+    bool shared_budget_spent_ = false;
     FailReason reason_ = FailReason::kType;
     std::string error_;
     std::uint32_t error_offset_ = 0;

@@ -27,6 +27,7 @@ enum class Op : std::uint8_t {
     kConstant,  // first: index in constants
     kField,     // field, path
     kSlot,      // first: slot; path
+    kItem,      // the element of FOREACH; path
     kAccess,    // operand 0, path
     kCall,      // first, count: operands; extra: index in the function table
     kNegate,
@@ -68,6 +69,8 @@ struct OutputNode {
     std::vector<std::uint32_t> children;
 };
 
+inline constexpr std::uint32_t kNoNode = 0xFFFF'FFFF;
+
 struct Program {
     // Moved, never copied: constants are views of `texts`.
     Program() = default;
@@ -81,12 +84,16 @@ struct Program {
     std::vector<std::unique_ptr<const std::string>> texts;
     std::vector<sql::Segment> segments;
     std::vector<std::shared_ptr<const re2::RE2>> patterns;
-    std::vector<std::uint32_t> slots;  // the node of each SELECT item
+    std::vector<std::uint32_t> slots;  // the node of each SELECT or DO item
     std::vector<OutputNode> output;
-    bool value = false;  // the output is slot 0 itself
+    bool value = false;                    // the output is slot 0 itself
+    std::optional<std::uint32_t> loop;     // FOREACH: the array
+    std::optional<std::uint32_t> in_case;  // of FOREACH; sees the element and the slots
     std::optional<std::uint32_t> where;
     // WHERE names no field and calls nothing that changes: always this; nullopt: it depends.
     bool where_constant = false;
+    // The node of each expression of the query (kNoNode: a pattern): for explain.
+    std::vector<std::uint32_t> node_of;
 };
 
 static_assert(!std::is_copy_constructible_v<Program> &&

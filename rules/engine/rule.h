@@ -10,6 +10,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "core/message/trie.h"
+#include "rules/engine/capture.h"
 #include "rules/engine/json_text.h"
 #include "rules/engine/program.h"
 #include "rules/engine/rule_set.h"
@@ -32,21 +33,14 @@ struct Action {
     bool retain = false;
     std::optional<Template> qos_template;
     bool missing_is_error = false;
-    Diagnostic where;  // message empty
+    bool body_is_json = false;  // certainly
+    Diagnostic where;           // message empty
 };
 
 // A case of a rule's "tests".
 struct TestCase {
     std::string name;
-    std::string topic;
-    std::string payload;
-    std::string clientid;
-    std::optional<std::string> username;
-    std::uint8_t qos = 0;
-    bool retain = false;
-    std::uint64_t timestamp_ms = 0;
-    std::uint64_t now_ms = 0;
-    std::vector<Property> user_properties;
+    CapturedMessage message;
     JsonNode expect;
     Diagnostic where;
 };

@@ -11,8 +11,6 @@ namespace causeway::rules {
 namespace {
 
 constexpr std::size_t kTestsMax = 1000;
-constexpr std::int64_t kTimeMaxMs = 253'402'300'799'999;  // the year 9999
-constexpr std::int64_t kTestTimeMs = 1'700'000'000'000;
 
 // Where a byte of the SQL stands in the file.
 struct SqlPlace {
@@ -133,25 +131,6 @@ std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object) {
 
 namespace {
 
-// JSON as it stands in the file; or the bytes of {"text": …} or {"base64": …} alone.
-bool read_payload(const FileReader& file, const JsonNode& node, std::string& out) {
-    const bool wrapped =
-        node.members.size() == 1 && node.members[0].value.is(JsonNode::Kind::kString);
-    if (wrapped && node.members[0].key == "text") {
-        out = node.members[0].value.text;
-        return true;
-    }
-    if (wrapped && node.members[0].key == "base64") {
-        if (decode_base64(node.members[0].value.text, out)) {
-            return true;
-        }
-        file.report(node.members[0].value.offset, "this is not base64");
-        return false;
-    }
-    out = file.text().substr(node.offset, node.end - node.offset);
-    return true;
-}
-
 void check_expectation(const FileReader& file, const JsonNode& node) {
     if (!file.want(node, JsonNode::Kind::kObject, "an expectation")) {
         return;
@@ -159,8 +138,8 @@ void check_expectation(const FileReader& file, const JsonNode& node) {
     file.check_keys(node, {"action", "error", "name", "key", "delay_s", "topic", "qos", "retain",
                            "user_properties", "sink", "path", "method", "headers", "body"});
     const std::string action = file.string(node, "action", "");
-    if (action != "queue" && action != "republish" && action != "http") {
-        file.report(node.offset, "'action' must be queue, republish or http");
+    if (!known_action(action)) {
+        file.report(node.offset, "'action' must be queue, republish, http, file or console");
     }
     file.boolean(node, "error", false);
 }
@@ -176,31 +155,8 @@ std::optional<TestCase> read_test(const FileReader& file, const JsonNode& node) 
     TestCase test;
     test.where = file.at(node.offset);
     test.name = file.string(node, "name", "");
-    test.topic = file.string(node, "topic", "");
-    test.clientid = file.string(node, "clientid", "test-client");
-    if (node.find("username") != nullptr) {
-        test.username = file.string(node, "username", "");
-    }
-    test.qos = static_cast<std::uint8_t>(file.integer(node, "qos", {0, 2, 0}));
-    test.retain = file.boolean(node, "retain", false);
-    test.timestamp_ms =
-        static_cast<std::uint64_t>(file.integer(node, "timestamp", {0, kTimeMaxMs, kTestTimeMs}));
-    test.now_ms =
-        static_cast<std::uint64_t>(file.integer(node, "now", {0, kTimeMaxMs, kTestTimeMs}));
-    if (!valid_topic_name(test.topic)) {
-        file.report(node.offset, "a test needs a 'topic' that is a topic name");
+    if (!read_message(file, node, test.message)) {
         return std::nullopt;
-    }
-    const JsonNode* payload = node.find("payload");
-    if (payload != nullptr && !read_payload(file, *payload, test.payload)) {
-        return std::nullopt;
-    }
-    const JsonNode* properties = node.find("user_properties");
-    if (properties != nullptr &&
-        file.want(*properties, JsonNode::Kind::kObject, "'user_properties'")) {
-        for (const JsonMember& member : properties->members) {
-            test.user_properties.push_back({member.key, file.string(*properties, member.key, "")});
-        }
     }
     const JsonNode* expect = node.find("expect");
     if (expect == nullptr || !expect->is(JsonNode::Kind::kArray)) {

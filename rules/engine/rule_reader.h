@@ -64,6 +64,9 @@ private:
 [[nodiscard]] std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object);
 [[nodiscard]] std::optional<Action> read_action(const FileReader& file, const JsonNode& node,
                                                 const Program* program);
+// The keys of a message, in a test or a capture. False: something was reported.
+[[nodiscard]] bool read_message(const FileReader& file, const JsonNode& node,
+                                CapturedMessage& message);
 [[nodiscard]] std::optional<TestCase> read_test(const FileReader& file, const JsonNode& node);
 [[nodiscard]] SinkConfig read_sink(const FileReader& file, const JsonNode& object);
 [[nodiscard]] QueueConfig read_queue(const FileReader& file, const JsonNode& object);
@@ -73,5 +76,6 @@ private:
 // A header name that rules may set: not one that frames or routes the request.
 [[nodiscard]] bool settable_header(std::string_view name);
 [[nodiscard]] bool known_method(std::string_view method);
+[[nodiscard]] bool known_action(std::string_view kind);
 
 }  // namespace causeway::rules

@@ -167,14 +167,37 @@ private:
         for (const Rule& rule : set_->rules) {
             for (const auto* list : {&rule.actions, &rule.error_actions}) {
                 for (const Action& action : *list) {
-                    if (action.kind == ActionKind::kHttp &&
-                        !seen_.contains("sink/" + action.target)) {
-                        Diagnostic diagnostic = action.where;
-                        diagnostic.message = "unknown sink '" + action.target + "'";
-                        diagnostics_.add(std::move(diagnostic));
+                    if (action.kind >= ActionKind::kHttp) {
+                        check_sink(action);
                     }
                 }
             }
+        }
+    }
+
+    void check_sink(const Action& action) {
+        Diagnostic diagnostic = action.where;
+        const auto found = set_->sink_index.find(action.target);
+        if (found == set_->sink_index.end()) {
+            if (action.target.empty() || seen_.contains("sink/" + action.target)) {
+                return;  // Reported: no name, or a definition that is wrong.
+            }
+            diagnostic.message = "unknown sink '" + action.target + "'";
+            return diagnostics_.add(std::move(diagnostic));
+        }
+        const SinkConfig& sink = set_->sinks[found->second];
+        if (sink.type != action.kind) {
+            diagnostic.message = "the sink '" + action.target + "' is of type " +
+                                 std::string(name(sink.type)) + ": the action is named " +
+                                 std::string(name(sink.type)) + " too";
+            diagnostics_.add(std::move(diagnostic));
+        } else if ((sink.batch.items_max > 1 || sink.type == ActionKind::kFile) &&
+                   !action.body_is_json) {
+            diagnostic.message = "the sink '" + action.target +
+                                 "' takes JSON only (a batch, a file of lines), so 'body' must be "
+                                 "an object, an array, or the whole output "
+                                 "of a SELECT without VALUE";
+            diagnostics_.add(std::move(diagnostic));
         }
     }
 
@@ -229,8 +252,54 @@ std::string to_string(const Diagnostic& diagnostic) {
            std::to_string(diagnostic.column) + ": " + diagnostic.message;
 }
 
+namespace {
+
+constexpr std::size_t kExcerptBefore = 60;  // characters of a long line
+constexpr std::size_t kExcerptAfter = 40;
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+std::string_view line_of(std::string_view text, std::uint32_t line) {
+    for (std::uint32_t i = 1; i < line; ++i) {
+        const std::size_t end = text.find('\n');
+        text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    }
+    return text.substr(0, text.find_first_of("\r\n"));
+}
+
+// Two lines: characters of `line` around `column` (from 1), and the caret.
+std::string excerpt(std::string_view line, std::uint32_t column) {
+    std::string shown;
+    std::string caret;
+    std::size_t at = 0;
+    for (const char c : line) {
+        at += begins_character(c) ? 1 : 0;
+        if (at + kExcerptBefore < column || at > column + kExcerptAfter) {
+            continue;
+        }
+        shown.push_back(c == '\t' ? ' ' : c);
+        if (begins_character(c) && at < column) {
+            caret.push_back(' ');
+        }
+    }
+    return "    " + shown + "\n    " + caret + "^";
+}
+
+}  // namespace
+
+std::string to_string(const Diagnostic& diagnostic, std::span<const SourceFile> files) {
+    std::string out = to_string(diagnostic);
+    for (const SourceFile& file : files) {
+        if (file.path == diagnostic.file) {
+            return out + "\n" + excerpt(line_of(file.text, diagnostic.line), diagnostic.column);
+        }
+    }
+    return out;
+}
+
 std::string_view name(ActionKind kind) {
-    constexpr std::array<std::string_view, 3> kNames = {"queue", "republish", "http"};
+    constexpr std::array<std::string_view, 5> kNames = {"queue", "republish", "http", "file",
+                                                        "console"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -40,6 +40,11 @@ struct Diagnostic {
 // "file:line:column: message".
 [[nodiscard]] std::string to_string(const Diagnostic& diagnostic);
 
+// "file:line:column: message", and if one of `files` is meant, that line with a caret below the
+// place. Of a long line the part around it.
+[[nodiscard]] std::string to_string(const Diagnostic& diagnostic,
+                                    std::span<const SourceFile> files);
+
 // A value that may be a secret: the text itself, or where to read it when it is needed.
 struct SecretText {
     enum class From : std::uint8_t { kText, kEnv, kFile };
@@ -59,11 +64,56 @@ struct RetryConfig {
     std::uint32_t max_ms = 60'000;
     std::uint32_t max_attempts = 0;  // 0: as long as max_age_s allows
     std::uint32_t max_age_s = 86'400;
+    // Of HTTP, tried again besides all of 500 to 599.
+    std::vector<std::uint16_t> statuses = {408, 425, 429};
+    std::uint32_t retry_after_max_ms = 300'000;  // a longer Retry-After is taken for this
+};
+
+// Of connections to an HTTP sink.
+struct TlsConfig {
+    std::string ca_file;    // PEM; empty: the server's default
+    std::string cert_file;  // PEM of the client certificate; empty: none
+    std::string key_file;   // its key
+    bool verify = true;
+};
+
+// A header with a MAC of the body, so that the receiver knows who sent it.
+struct SignatureConfig {
+    std::string header = "Causeway-Signature";
+    std::string algorithm = "sha256";  // sha1, sha256, sha512
+    SecretText key;                    // empty: no signature
+};
+
+// Deliveries in one request, as a JSON array.
+struct BatchConfig {
+    std::uint32_t items_max = 1;  // 1: none
+    std::uint32_t wait_ms = 50;   // for more, after the first
+    std::uint32_t bytes_max = 1'048'576;
+};
+
+struct BreakerConfig {
+    std::uint32_t failures = 5;     // in a row; 0: never opens
+    std::uint32_t open_ms = 0;      // 0: retry.initial_ms; doubles each time up to
+    std::uint32_t open_max_ms = 0;  // 0: retry.max_ms
+};
+
+// Of a file sink: when the file is larger, it becomes path.1, that path.2, …
+struct FileConfig {
+    std::string path;
+    std::uint64_t rotate_bytes = 67'108'864;
+    std::uint32_t keep = 8;  // rotated files
 };
 
 struct SinkConfig {
     std::string id;
-    SecretText url;  // http:// or https://
+    ActionKind type = ActionKind::kHttp;  // kHttp, kFile, kConsole
+    SecretText url;                       // http:// or https://
+    TlsConfig tls;
+    SignatureConfig signature;
+    BatchConfig batch;
+    bool gzip = false;  // the request's body
+    BreakerConfig breaker;
+    FileConfig file;
     std::string method = "POST";
     std::vector<SinkHeader> headers;
     std::uint32_t timeout_ms = 10'000;

@@ -209,27 +209,12 @@ public:
 private:
     void evaluate(std::uint32_t index, const TestCase& test) {
         std::vector<UserProperty> properties;
-        for (const Property& property : test.user_properties) {
-            properties.push_back({property.name, property.value});
-        }
-        MessageView message;
-        message.id = "test";
-        message.trace_id = "test";
-        message.clientid = test.clientid;
-        if (test.username) {
-            message.username = *test.username;
-        }
-        message.topic = test.topic;
-        message.payload = test.payload;
-        message.qos = test.qos;
-        message.retain = test.retain;
-        message.timestamp_ms = test.timestamp_ms;
-        message.received_at_ms = test.timestamp_ms;
-        message.node = "test";
-        message.user_properties = properties;
+        const MessageView message = view_of(test.message, properties);
         Random random(kSeed);
-        const EvalContext context{
-            .now_ms = test.now_ms, .random = random, .evaluates_here = nowhere, .only_rule = index};
+        const EvalContext context{.now_ms = test.message.now_ms,
+                                  .random = random,
+                                  .evaluates_here = nowhere,
+                                  .only_rule = index};
         evaluator_.evaluate(set_, message, context, counters_, evaluation_);
     }
     static bool nowhere(std::string_view) { return false; }

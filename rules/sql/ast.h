@@ -94,10 +94,19 @@ struct Source {
     std::uint32_t offset = 0;
 };
 
+// FOREACH over [AS name] … [INCASE in_case]: one output for each element of the array.
+struct Loop {
+    ExprId over = 0;
+    std::string name = "item";
+    std::optional<ExprId> in_case;
+    std::uint32_t offset = 0;
+};
+
 struct Query {
-    bool star = false;   // `*` is among the items
-    bool value = false;  // SELECT VALUE: exactly one item, and it is the output
-    std::vector<Item> items;
+    std::optional<Loop> loop;
+    bool star = false;        // `*` is among the items
+    bool value = false;       // SELECT VALUE, DO VALUE: exactly one item, and it is the output
+    std::vector<Item> items;  // none: a FOREACH without DO, whose output is the element
     std::vector<Source> sources;
     std::optional<ExprId> where;
     std::vector<Expr> nodes;

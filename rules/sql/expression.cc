@@ -257,7 +257,27 @@ ExprId Parser::call(std::string name, std::uint32_t offset) {
     Expr expr = node(ExprKind::kCall, offset);
     expr.text = std::move(name);
     want_symbol("(");
-    arguments(expr.args, ")");
+    if (!is_keyword(expr.text, "CAST")) {
+        arguments(expr.args, ")");
+        return add(std::move(expr));
+    }
+    // cast(x AS int) is cast(x, 'int').
+    expr.args.push_back(expression());
+    if (at_word("AS")) {
+        advance();
+        Expr type = node(ExprKind::kString, current_.offset);
+        if (current_.kind != TokenKind::kName) {
+            unexpected("a type");
+        }
+        type.text = current_.text;
+        advance();
+        expr.args.push_back(add(std::move(type)));
+        want_symbol(")");
+    } else if (take_symbol(",")) {
+        arguments(expr.args, ")");
+    } else {
+        want_symbol(")");
+    }
     return add(std::move(expr));
 }
 

@@ -1,6 +1,7 @@
 #include "rules/sql/parser.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "rules/sql/parser_state.h"
 
@@ -10,8 +11,13 @@ void Parser::query() {
     if (text_.size() > kQueryBytesMax) {
         return fail(0, "the query is longer than " + std::to_string(kQueryBytesMax) + " bytes");
     }
-    want_word("SELECT");
-    items();
+    if (at_word("FOREACH")) {
+        loop();
+    } else if (take_word("SELECT")) {
+        items();
+    } else {
+        unexpected("SELECT or FOREACH");
+    }
     want_word("FROM");
     sources();
     if (take_word("WHERE")) {
@@ -20,6 +26,27 @@ void Parser::query() {
     if (!error_ && current_.kind != TokenKind::kEnd) {
         unexpected("the end of the query");
     }
+}
+
+void Parser::loop() {
+    Loop loop;
+    loop.offset = current_.offset;
+    advance();
+    loop.over = expression();
+    if (take_word("AS")) {
+        if (current_.kind != TokenKind::kName && current_.kind != TokenKind::kQuotedName) {
+            return unexpected("a name");
+        }
+        loop.name = current_.text;
+        advance();
+    }
+    if (take_word("DO")) {
+        items();
+    }
+    if (take_word("INCASE")) {
+        loop.in_case = expression();
+    }
+    query_.loop = std::move(loop);
 }
 
 void Parser::items() {

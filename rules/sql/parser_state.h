@@ -111,6 +111,7 @@ private:
 
     // --- query
     void query();
+    void loop();
     void items();
     void item();
     void sources();

@@ -266,6 +266,24 @@ private:
     const Query& query_;
 };
 
+void print_items(const Query& query, Printer& printer, std::string& out) {
+    out += query.value ? "VALUE " : "";
+    std::string_view between;
+    if (query.star) {
+        out += "*";
+        between = ", ";
+    }
+    for (const Item& item : query.items) {
+        out += between;
+        between = ", ";
+        printer.expression(item.expr, kOrS, out);
+        for (std::size_t i = 0; i < item.alias.size(); ++i) {
+            out += i == 0 ? " AS " : ".";
+            name(item.alias[i], true, out);
+        }
+    }
+}
+
 bool same_expr(const Query& a, ExprId left, const Query& b, ExprId right) {
     const Expr& x = a.nodes[left];
     const Expr& y = b.nodes[right];
@@ -282,6 +300,19 @@ bool same_expr(const Query& a, ExprId left, const Query& b, ExprId right) {
         }
     }
     return true;
+}
+
+bool same_optional(const Query& a, const std::optional<ExprId>& left, const Query& b,
+                   const std::optional<ExprId>& right) {
+    return left.has_value() == right.has_value() && (!left || same_expr(a, *left, b, *right));
+}
+
+bool same_loop(const Query& a, const Query& b) {
+    if (!a.loop || !b.loop) {
+        return a.loop.has_value() == b.loop.has_value();
+    }
+    return a.loop->name == b.loop->name && same_expr(a, a.loop->over, b, b.loop->over) &&
+           same_optional(a, a.loop->in_case, b, b.loop->in_case);
 }
 
 }  // namespace
@@ -304,22 +335,22 @@ std::string print(const Query& query, ExprId expr) {
 
 std::string print(const Query& query) {
     Printer printer(query);
-    std::string out = query.value ? "SELECT VALUE " : "SELECT ";
-    std::string_view between;
-    if (query.star) {
-        out += "*";
-        between = ", ";
-    }
-    for (const Item& item : query.items) {
-        out += between;
-        between = ", ";
-        printer.expression(item.expr, kOrS, out);
-        for (std::size_t i = 0; i < item.alias.size(); ++i) {
-            out += i == 0 ? " AS " : ".";
-            name(item.alias[i], true, out);
+    std::string out = query.loop ? "" : "SELECT ";
+    if (query.loop) {
+        out = "FOREACH ";
+        printer.expression(query.loop->over, kOrS, out);
+        if (query.loop->name != "item") {
+            out += " AS ";
+            name(query.loop->name, true, out);
         }
+        out += query.star || !query.items.empty() ? " DO " : "";
     }
-    between = " FROM ";
+    print_items(query, printer, out);
+    if (query.loop && query.loop->in_case) {
+        out += " INCASE ";
+        printer.expression(*query.loop->in_case, kOrS, out);
+    }
+    std::string_view between = " FROM ";
     for (const Source& source : query.sources) {
         out += between;
         between = ", ";
@@ -334,7 +365,7 @@ std::string print(const Query& query) {
 
 bool same(const Query& a, const Query& b) {
     if (a.star != b.star || a.value != b.value || a.items.size() != b.items.size() ||
-        a.sources.size() != b.sources.size() || a.where.has_value() != b.where.has_value()) {
+        a.sources.size() != b.sources.size() || !same_loop(a, b)) {
         return false;
     }
     for (std::size_t i = 0; i < a.sources.size(); ++i) {
@@ -348,7 +379,7 @@ bool same(const Query& a, const Query& b) {
             return false;
         }
     }
-    return !a.where || same_expr(a, *a.where, b, *b.where);
+    return same_optional(a, a.where, b, b.where);
 }
 
 }  // namespace causeway::rules::sql

@@ -352,5 +352,97 @@ TEST(Evaluator, OnlyRuleRunsAlone) {
     EXPECT_THAT(Bench::lines(out), ElementsAre("queue b {\"x\":1}"));
 }
 
+// --- FOREACH
+
+TEST(Foreach, RunsTheActionsOncePerElement) {
+    Bench bench(R"({"id": "r", "sql": "FOREACH payload.l AS e DO e.v AS v INCASE e.v > 1 FROM 't'",
+                    "actions": [{"queue": {"name": "a"}}, {"queue": {"name": "b", "body": "${v}"}}]})");
+    EXPECT_EQ(Bench::lines(bench.run("t", R"({"l": [{"v": 1}, {"v": 2}, {"v": 3}]})")),
+              (std::vector<std::string>{"queue a {\"v\":2}", "queue b 2", "queue a {\"v\":3}",
+                                        "queue b 3"}));
+    EXPECT_EQ(bench.counters(0).passed, 1U);
+    EXPECT_EQ(bench.counters(0).outputs, 2U);
+    EXPECT_TRUE(bench.run("t", R"({"l": [{"v": 1}]})").outputs.empty());
+    EXPECT_EQ(bench.counters(0).no_result, 1U);
+    bench.expect_sums();
+}
+
+TEST(Foreach, AnElementThatFailsFailsTheWholeRule) {
+    Bench bench(R"({"id": "r", "sql": "FOREACH payload DO 1 / item AS x FROM 't'",
+                    "actions": [{"queue": {"name": "a"}}], "error_actions": [{"queue": {"name": "e", "body": "${rule}"}}]})");
+    EXPECT_EQ(Bench::lines(bench.run("t", "[1, 2, 0]")), std::vector<std::string>{"queue e r"});
+    EXPECT_EQ(bench.counters(0).failed, 1U);
+    EXPECT_EQ(bench.counters(0).outputs, 0U);
+    bench.expect_sums();
+}
+
+TEST(Foreach, MakesAtMostTheMessagesOutputs) {
+    EvalLimits limits;
+    limits.outputs = 3;
+    Bench bench(
+        R"({"id": "r", "sql": "FOREACH payload FROM 't'", "actions": [{"queue": {"name": "a"}}]})",
+        limits);
+    EXPECT_EQ(bench.run("t", "[1, 2, 3]").outputs.size(), 3U);
+    EXPECT_TRUE(bench.run("t", "[1, 2, 3, 4]").outputs.empty());
+    EXPECT_EQ(bench.counters(0).failed_by_reason[static_cast<std::size_t>(FailReason::kBudget)],
+              1U);
+    bench.expect_sums();
+}
+
+TEST(Foreach, ListsABoundedNumberOfFailures) {
+    Bench each(R"({"id": "r", "sql": "FOREACH payload DO item AS i FROM 't'",
+                   "actions": [{"republish": {"topic": "a/${i}"}}]})");
+    std::string payload = "[\"x/y\"";
+    for (int i = 0; i < 99; ++i) {
+        payload += ",\"x/y\"";
+    }
+    EXPECT_EQ(each.run("t", payload + "]").failures.size(), 32U);
+    EXPECT_EQ(each.counters(0).actions[0].failed, 100U);
+    each.expect_sums();
+}
+
+// --- suspension
+
+TEST(Suspension, ARuleThatKeepsGoingOverItsBudgetIsNotRunAnyMore) {
+    EvalLimits limits;
+    limits.suspend_after = 3;
+    limits.steps_per_rule = 100;
+    Bench bench(
+        R"([{"id": "r", "sql": "SELECT array_sum(payload) AS s FROM 't'", "actions": [{"queue": {"name": "a"}}]},
+                    {"id": "other", "sql": "SELECT 1 AS one FROM 't'", "actions": [{"queue": {"name": "b"}}]}])",
+        limits);
+    std::string large = "[1";
+    for (int i = 0; i < 200; ++i) {
+        large += ",1";
+    }
+    large += "]";
+    bench.run("t", large);
+    bench.run("t", large);
+    EXPECT_EQ(bench.run("t", "[1]").outputs.size(), 2U);  // Ends well: counted anew.
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(bench.run("t", large).outputs.size(), 1U);
+    }
+    EXPECT_EQ(bench.counters(0).failed, 5U);
+    EXPECT_EQ(bench.run("t", "[1]").outputs.size(), 1U);
+    EXPECT_EQ(bench.counters(0).suspended, 1U);
+    EXPECT_EQ(bench.counters(1).suspended, 0U);
+    bench.expect_sums();
+}
+
+TEST(Suspension, OthersSpendingTheMessagesBudgetIsNotTheRulesFault) {
+    EvalLimits limits;
+    limits.suspend_after = 1;
+    limits.steps = 150;
+    Bench bench(
+        R"([{"id": "greedy", "sql": "SELECT range(1, 120) AS l FROM 't'", "actions": [{"queue": {"name": "a"}}]},
+                    {"id": "late", "sql": "SELECT range(1, 100) AS l FROM 't'", "actions": [{"queue": {"name": "b"}}]}])",
+        limits);
+    bench.run("t", "{}");
+    bench.run("t", "{}");
+    EXPECT_EQ(bench.counters(1).failed, 2U);
+    EXPECT_EQ(bench.counters(1).suspended, 0U);
+    bench.expect_sums();
+}
+
 }  // namespace
 }  // namespace causeway::rules

@@ -64,17 +64,20 @@ public:
     [[nodiscard]] const RuleSet& set() const { return *set_; }
     Random& random() { return random_; }
 
-    // matched = passed + no_result + failed + cut, and passed = sent + failed + cut of each action.
+    // matched = passed + no_result + failed + cut + suspended, and outputs = sent + failed + cut of
+    // each action.
     void expect_sums() const {
         for (const RuleCounters& count : counters_) {
-            EXPECT_EQ(count.matched, count.passed + count.no_result + count.failed + count.cut);
+            EXPECT_EQ(count.matched,
+                      count.passed + count.no_result + count.failed + count.cut + count.suspended);
+            EXPECT_GE(count.outputs, count.passed);
             std::uint64_t failed = 0;
             for (const std::uint64_t n : count.failed_by_reason) {
                 failed += n;
             }
             EXPECT_EQ(count.failed, failed);
             for (const ActionCounters& action : count.actions) {
-                EXPECT_EQ(count.passed, action.sent + action.failed + action.cut);
+                EXPECT_EQ(count.outputs, action.sent + action.failed + action.cut);
             }
         }
     }

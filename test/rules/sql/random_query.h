@@ -22,9 +22,15 @@ public:
 
     Query make() {
         query_ = Query{};
+        item_.clear();
+        in_loop_ = false;
+        if (random_.chance(1, 4)) {
+            loop();
+        }
         query_.value = random_.chance(1, 4);
         query_.star = !query_.value && random_.chance(1, 3);
-        const std::uint64_t items = query_.value ? 1 : random_.below(3) + (query_.star ? 0 : 1);
+        const std::uint64_t least = query_.star || query_.loop ? 0 : 1;
+        const std::uint64_t items = query_.value ? 1 : random_.below(3) + least;
         for (std::uint64_t i = 0; i < items; ++i) {
             Item item;
             item.expr = expr(4);
@@ -36,6 +42,7 @@ public:
             }
             query_.items.push_back(std::move(item));
         }
+        in_loop_ = false;
         query_.sources.push_back({meaningful_ ? "#" : text(), 0});
         if (random_.chance(1, 2)) {
             query_.sources.push_back({"a/+", 0});
@@ -45,6 +52,17 @@ public:
     }
 
 private:
+    void loop() {
+        Loop loop;
+        loop.over = expr(2);
+        loop.name = chance() ? "item" : "element";
+        in_loop_ = true;
+        if (chance()) {
+            loop.in_case = expr(3);
+        }
+        query_.loop = std::move(loop);
+        item_ = query_.loop->name;
+    }
     std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
     bool chance() { return random_.chance(1, 2); }
 
@@ -63,6 +81,9 @@ private:
     std::string root() {
         constexpr const char* kFields[] = {"payload", "topic", "clientid", "qos",
                                            "user_properties"};
+        if (meaningful_ && in_loop_ && !item_.empty() && chance()) {
+            return item_;
+        }
         if (meaningful_) {
             return chance() ? "payload" : kFields[below(5)];
         }
@@ -106,8 +127,8 @@ private:
         if (chance()) {
             out.kind = ExprKind::kPath;
             out.text = root();
-            const bool parts =
-                !meaningful_ || out.text == "payload" || out.text == "user_properties";
+            const bool parts = !meaningful_ || out.text == "payload" ||
+                               out.text == "user_properties" || out.text == item_;
             out.segments = segments(parts ? below(3) : 0);
         } else if (out.kind == ExprKind::kBoolean) {
             out.boolean = chance();
@@ -193,6 +214,8 @@ private:
     Random& random_;
     std::vector<std::string> functions_;
     bool meaningful_;
+    bool in_loop_ = false;
+    std::string item_;
     Query query_;
 };
 
