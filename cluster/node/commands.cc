@@ -97,8 +97,14 @@ void Group::take_command(std::string_view command, StreamId stream) {
     const bool publish = header.kind == CommandKind::kPublish;
     if (view_.disk_low && (publish || header.kind == CommandKind::kQueueSend)) {
         ++counters_.refused_disk;
+        Refused refused{ResultCode::kQuotaExceeded};
+        Publish fields;
+        if (publish && decode(in, fields) && fields.qos == 2) {
+            refused.epoch = fields.epoch;
+            refused.packet_id = fields.packet_id;
+        }
         scratch_.clear();
-        encode_refused(header.stream, header.seq, ResultCode::kQuotaExceeded, scratch_);
+        encode(header, refused, scratch_);
         append_frame(scratch_, replica_.open_entry(now()));
         return;
     }

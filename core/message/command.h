@@ -217,6 +217,14 @@ struct OutboxDone {
     std::string_view dead_letter;  // queue that gets it then; empty: counted and dropped
 };
 
+// Stands for a command the leader could not take.
+struct Refused {
+    ResultCode code{};
+    // Of a QoS 2 publish: sent again, it may have been accepted the first time. 0: none.
+    std::uint64_t epoch = 0;
+    std::uint16_t packet_id = 0;
+};
+
 struct SelfPublish {
     std::uint64_t n = 0;  // the item of the set's stream to itself
     std::string_view outputs;
@@ -264,7 +272,7 @@ void encode(const CommandHeader& header, const QueueAck& command, std::string& o
 void encode(const CommandHeader& header, const OutboxDone& command, std::string& out);
 void encode(const CommandHeader& header, const SelfPublish& command, std::string& out);
 void encode(const CommandHeader& header, const StateLimits& command, std::string& out);
-void encode_refused(StreamId stream, std::uint64_t seq, ResultCode code, std::string& out);
+void encode(const CommandHeader& header, const Refused& command, std::string& out);
 
 // Each reads the fields behind the header; false: the bytes are no such command.
 bool decode_header(ByteReader& in, CommandHeader& out);
@@ -283,6 +291,7 @@ bool decode(ByteReader& in, QueueReceive& out);
 bool decode(ByteReader& in, QueueAck& out);
 bool decode(ByteReader& in, OutboxDone& out);
 bool decode(ByteReader& in, SelfPublish& out);
+bool decode(ByteReader& in, Refused& out);
 bool decode(ByteReader& in, StateLimits& out);
 
 // For the leader: a Publish as its gateway encoded it -> as it is logged: without the router's

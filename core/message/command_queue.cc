@@ -148,9 +148,23 @@ bool decode(ByteReader& in, StateLimits& out) {
     return !in.failed();
 }
 
-void encode_refused(StreamId stream, std::uint64_t seq, ResultCode code, std::string& out) {
-    put_header(CommandKind::kRefused, CommandHeader{CommandKind::kRefused, stream, seq}, out);
-    ByteWriter(out).u8(static_cast<std::uint8_t>(code));
+void encode(const CommandHeader& header, const Refused& command, std::string& out) {
+    put_header(CommandKind::kRefused, header, out);
+    ByteWriter writer(out);
+    writer.u8(static_cast<std::uint8_t>(command.code));
+    if (command.packet_id != 0) {
+        writer.varint(command.epoch);
+        writer.u16(command.packet_id);
+    }
+}
+
+bool decode(ByteReader& in, Refused& out) {
+    out.code = static_cast<ResultCode>(in.u8());
+    if (!in.at_end()) {
+        out.epoch = in.varint();
+        out.packet_id = in.u16();
+    }
+    return !in.failed();
 }
 
 }  // namespace causeway

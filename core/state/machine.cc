@@ -180,12 +180,11 @@ CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& i
         case CommandKind::kStep:
             step();
             break;
-        case CommandKind::kRefused: {
-            const auto code = static_cast<ResultCode>(in.u8());
-            ++context.counters().publishes_refused;
-            result.code = in.failed() ? ResultCode::kInvalid : code;
+        case CommandKind::kRefused:
+            result.code = with<Refused>(in, [&](const Refused& command) {
+                return publisher.refuse(command, header.stream);
+            });
             break;
-        }
         case CommandKind::kSetLimits:
             result.code = with<StateLimits>(in, [&](const StateLimits& limits) {
                 context.meta.limits = limits;

@@ -169,6 +169,16 @@ void Publisher::peer_publish(const Outgoing& message, bool retain_only) {
     }
 }
 
+ResultCode Publisher::refuse(const Refused& command, StreamId stream) {
+    const Session* session =
+        command.packet_id == 0 ? nullptr : sessions_.owner(command.epoch, stream);
+    if (session != nullptr && !sessions_.may_note_incoming(*session, command.packet_id)) {
+        return ResultCode::kOk;
+    }
+    ++context_.counters().publishes_refused;
+    return command.code;
+}
+
 ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     Session* session = nullptr;
     if (command.epoch != 0) {

@@ -31,6 +31,9 @@ public:
           fences_(tables.fences) {}
 
     ResultCode publish(const Publish& command, StreamId stream);
+    // A publish the leader could not take. kOk for one of QoS 2 whose packet id is known: it was
+    // accepted when it was sent first, and a refusal would give the id to another message.
+    ResultCode refuse(const Refused& command, StreamId stream);
     // An item of the set's stream to itself. Never refused: what does not fit is evicted and
     // counted.
     ResultCode self_publish(const SelfPublish& command);

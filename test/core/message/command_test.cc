@@ -336,13 +336,31 @@ TEST(Command, StepAndRefused) {
     EXPECT_EQ(header.kind, CommandKind::kStep);
     EXPECT_TRUE(in.at_end());
     bytes.clear();
-    encode_refused(3, 4, ResultCode::kQuotaExceeded, bytes);
+    encode({{}, 3, 4}, Refused{ResultCode::kQuotaExceeded}, bytes);
     in = ByteReader(bytes);
     ASSERT_TRUE(decode_header(in, header));
     EXPECT_EQ(header.kind, CommandKind::kRefused);
     EXPECT_EQ(header.stream, 3U);
     EXPECT_EQ(header.seq, 4U);
-    EXPECT_EQ(in.u8(), static_cast<std::uint8_t>(ResultCode::kQuotaExceeded));
+    Refused refused;
+    ASSERT_TRUE(decode(in, refused));
+    EXPECT_EQ(refused.code, ResultCode::kQuotaExceeded);
+    EXPECT_EQ(refused.packet_id, 0);
+}
+
+TEST(Command, ARefusedQos2PublishNamesItsPacketId) {
+    std::string bytes;
+    encode({{}, 3, 4}, Refused{ResultCode::kQuotaExceeded, 300, 7}, bytes);
+    ByteReader in(bytes);
+    CommandHeader header;
+    ASSERT_TRUE(decode_header(in, header));
+    Refused refused;
+    ASSERT_TRUE(decode(in, refused));
+    EXPECT_EQ(refused.epoch, 300U);
+    EXPECT_EQ(refused.packet_id, 7);
+    in = ByteReader(std::string_view(bytes).substr(0, bytes.size() - 1));
+    ASSERT_TRUE(decode_header(in, header));
+    EXPECT_FALSE(decode(in, refused));
 }
 
 TEST(Command, CutShortAnywhereIsRefused) {

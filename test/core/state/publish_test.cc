@@ -225,12 +225,32 @@ TEST_P(SelfStream, AWillGoesWithItsOutputsAndIsNeverRefused) {
 
 TEST_P(Refusals, ARefusedCommandTakesItsNumber) {
     std::string bytes;
-    encode_refused(s, 2, ResultCode::kQuotaExceeded, bytes);  // 1 was the OPEN
+    encode({{}, s, 2}, Refused{ResultCode::kQuotaExceeded}, bytes);  // 1 was the OPEN
     rig.entry({bytes});
     EXPECT_EQ(rig.last_result(s).code, ResultCode::kQuotaExceeded);
     EXPECT_EQ(rig.last_result(s).seq, 2U);
     rig.entry({bytes});
     EXPECT_EQ(rig.last_result(s).code, ResultCode::kQuotaExceeded) << "as the first time";
+    EXPECT_EQ(rig.counters().publishes_refused, 1U);
+}
+
+// A refusal would free the packet id, and the next message under it would count as this one.
+TEST_P(Refusals, WhatWasAcceptedOnceIsNotRefusedWhenItIsSentAgain) {
+    Publish command;
+    command.topic = "t";
+    command.qos = 2;
+    command.packet_id = 7;
+    command.epoch = epoch;
+    EXPECT_EQ(rig.publish(s, command, "x"), ResultCode::kNoSubscribers);
+    const auto refused = [&](std::uint64_t seq, std::uint16_t packet_id) {
+        std::string bytes;
+        encode({{}, s, seq}, Refused{ResultCode::kQuotaExceeded, epoch, packet_id}, bytes);
+        rig.entry({bytes});
+        EXPECT_EQ(rig.last_result(s).seq, seq);
+        return rig.last_result(s).code;
+    };
+    EXPECT_EQ(refused(3, 7), ResultCode::kOk);
+    EXPECT_EQ(refused(4, 8), ResultCode::kQuotaExceeded);
     EXPECT_EQ(rig.counters().publishes_refused, 1U);
 }
 

@@ -246,7 +246,7 @@ void Workload::self_publish(std::string& out) {
 
 void Workload::refused(std::string& out) {
     const StreamId stream = any_stream();
-    encode_refused(stream, header(stream).seq, ResultCode::kQuotaExceeded, out);
+    encode(header(stream), Refused{ResultCode::kQuotaExceeded}, out);
 }
 
 void Workload::limits(std::string& out) {

@@ -117,6 +117,7 @@ private:
         std::uint64_t id = 0;
         bool accepted = false;  // CONNACK came
         bool normal = false;    // DISCONNECT was sent, or the connection still stands
+        bool at_once = false;   // its session was asked to end since
         TimeUs known_at = 0;    // the last answer of the core on this connection
     };
 

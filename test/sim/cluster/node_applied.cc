@@ -10,6 +10,7 @@
 #include "test/sim/kv/memory_snapshot.h"
 
 namespace causeway::sim {
+
 // --- the applied side --------------------------------------------------------------------------
 
 void SimNode::apply(GroupId group, replica::Work work) {
