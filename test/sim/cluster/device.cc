@@ -287,8 +287,8 @@ void SimDevice::will_delivered(std::uint64_t id) {
             continue;
         }
         ++totals_.wills_delayed;
-        if (will.accepted && !will.at_once && world_.now() + kTimeSlack <
-                                 will.known_at + options_.will_delay_s * kSecond * 9 / 10) {
+        if (will.accepted && !will.at_once &&
+            world_.now() + kTimeSlack < will.known_at + options_.will_delay_s * kSecond * 9 / 10) {
             world_.fail("the will of " + options_.name + " came before its delay was over");
         }
     }
