@@ -272,9 +272,25 @@ void SimDevice::disconnect() {
     drop(true);
 }
 
+// A 3.1.1 hub can refuse a publish only by ending the connection, and what followed it there may have
+// been accepted: sent again, the refused one comes behind it. So it is sent as a new message.
+void SimDevice::begin_anew() {
+    for (Outgoing& out : outgoing_) {
+        if (out.qos == 1) {
+            out.id = fleet_.next_id++;
+            out.sent_before = false;
+        }
+    }
+}
+
 void SimDevice::on_closed(std::uint64_t connection) {
-    if (socket_ && connection == connection_) {
-        drop(false);
+    if (!socket_ || connection != connection_) {
+        return;
+    }
+    const bool refused = socket_->refused;
+    drop(false);
+    if (refused) {
+        begin_anew();
     }
 }
 

@@ -127,6 +127,7 @@ private:
     void drop(bool tell);
     void disconnect();
     void leave();
+    void begin_anew();
     void publish();
     void read_retained(std::uint64_t id);
     void send_publish(Outgoing& out);
