@@ -65,9 +65,9 @@ TEST_P(RuleOutputs, AreDoneWithThePublish) {
     to_topic(outputs, "again", "republished", true);
     to_sink(outputs, "http");
     EXPECT_EQ(publish(outputs), ResultCode::kOk);
-    EXPECT_THAT(rig.delivered(s), ::testing::UnorderedElementsAre(
-                                      ::testing::HasSubstr("q1 again=republished"),
-                                      ::testing::HasSubstr("q1 t=x")));
+    EXPECT_THAT(rig.delivered(s),
+                ::testing::UnorderedElementsAre(::testing::HasSubstr("q1 again=republished"),
+                                                ::testing::HasSubstr("q1 t=x")));
     EXPECT_EQ(rig.statistics().queues.at(0).messages, 1U);
     EXPECT_EQ(rig.statistics().outboxes.at(0).messages, 1U);
     EXPECT_EQ(rig.statistics().retained_messages, 1U);

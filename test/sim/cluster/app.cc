@@ -79,17 +79,15 @@ void SimApp::ask(GroupId set, std::string command, Answer answer) {
         return;
     }
     to.host->soon(world_.delay(100, 3 * kMs), [this, gateway = to.gateway, set,
-                                              command = std::move(command),
-                                              answer = std::move(answer)]() mutable {
-        gateway->ask(set, command,
-                     [this, answer = std::move(answer)](ResultCode code,
-                                                        std::string_view detail) mutable {
-                         world_.after(world_.delay(100, 3 * kMs),
-                                      [answer = std::move(answer), code,
-                                       kept = std::string(detail)]() mutable {
-                                          answer(code, kept);
-                                      });
-                     });
+                                               command = std::move(command),
+                                               answer = std::move(answer)]() mutable {
+        gateway->ask(
+            set, command,
+            [this, answer = std::move(answer)](ResultCode code, std::string_view detail) mutable {
+                world_.after(world_.delay(100, 3 * kMs),
+                             [answer = std::move(answer), code,
+                              kept = std::string(detail)]() mutable { answer(code, kept); });
+            });
     });
 }
 

@@ -18,10 +18,10 @@ namespace causeway::sim {
 inline constexpr std::string_view kQueue = "q";
 
 struct QueueTotals {
-    std::uint64_t received = 0;      // first receipts
+    std::uint64_t received = 0;  // first receipts
     std::uint64_t received_again = 0;
     std::uint64_t acknowledged = 0;
-    std::uint64_t leases_lost = 0;   // acknowledgements that came too late
+    std::uint64_t leases_lost = 0;  // acknowledgements that came too late
 };
 
 // What must hold of a queue, whoever receives from it:

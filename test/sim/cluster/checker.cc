@@ -119,8 +119,9 @@ void ClusterChecker::durable(NodeId node, const wal::Batch& batch) {
     }
     if (batch.replaces_log) {
         const auto& applied = applied_[batch.group];
-        shadow.durable.assign(applied.begin(), applied.begin() + static_cast<std::ptrdiff_t>(
-                                                                     batch.compaction->index.value()));
+        shadow.durable.assign(
+            applied.begin(),
+            applied.begin() + static_cast<std::ptrdiff_t>(batch.compaction->index.value()));
     }
     for (int cut = (batch.truncate_from ? 1 : 0) + (batch.replaces_log ? 1 : 0); cut > 0; --cut) {
         shadow.cuts.pop_front();

@@ -38,8 +38,8 @@ public:
     void leads(NodeId node, GroupId group, Term term);                    // I1, I4
     void status(NodeId node, GroupId group, const raft::Status& status);  // I9, I7
     void applying(NodeId node, GroupId group, const raft::Entry& entry);  // I5, I7
-    // A table, by its hash: when it is flushed, read for a snapshot, or found after a crash (I5); and
-    // one that was installed.
+    // A table, by its hash: when it is flushed, read for a snapshot, or found after a crash (I5);
+    // and one that was installed.
     void table(NodeId node, GroupId group, Index applied, std::uint64_t hash);
     void snapshot_installed(NodeId node, GroupId group, Index applied, std::uint64_t hash);  // I14
     // A message leaves for another node.

@@ -272,9 +272,25 @@ void SimDevice::disconnect() {
     drop(true);
 }
 
+// A 3.1.1 hub can refuse a publish only by ending the connection, and what followed it there may have
+// been accepted: sent again, the refused one comes behind it. So it is sent as a new message.
+void SimDevice::begin_anew() {
+    for (Outgoing& out : outgoing_) {
+        if (out.qos == 1) {
+            out.id = fleet_.next_id++;
+            out.sent_before = false;
+        }
+    }
+}
+
 void SimDevice::on_closed(std::uint64_t connection) {
-    if (socket_ && connection == connection_) {
-        drop(false);
+    if (!socket_ || connection != connection_) {
+        return;
+    }
+    const bool refused = socket_->refused;
+    drop(false);
+    if (refused) {
+        begin_anew();
     }
 }
 
@@ -287,8 +303,8 @@ void SimDevice::will_delivered(std::uint64_t id) {
             continue;
         }
         ++totals_.wills_delayed;
-        if (will.accepted && !will.at_once && world_.now() + kTimeSlack <
-                                 will.known_at + options_.will_delay_s * kSecond * 9 / 10) {
+        if (will.accepted && !will.at_once &&
+            world_.now() + kTimeSlack < will.known_at + options_.will_delay_s * kSecond * 9 / 10) {
             world_.fail("the will of " + options_.name + " came before its delay was over");
         }
     }

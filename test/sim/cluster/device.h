@@ -46,9 +46,9 @@ struct DeviceTotals {
     std::uint64_t wills = 0;
     std::uint64_t wills_due = 0;
     std::uint64_t refused = 0;
-    std::uint64_t away = 0;            // left for longer on purpose
-    std::uint64_t expiring_kept = 0;   // sessions with an expiry found again within it
-    std::uint64_t wills_delayed = 0;   // delivered
+    std::uint64_t away = 0;           // left for longer on purpose
+    std::uint64_t expiring_kept = 0;  // sessions with an expiry found again within it
+    std::uint64_t wills_delayed = 0;  // delivered
     std::uint64_t retained_written = 0;
     std::uint64_t retained_read = 0;
 };
@@ -58,9 +58,9 @@ struct DeviceOptions {
     mqtt::Version version = mqtt::Version::k311;
     bool persistent = true;
     bool will = false;
-    std::uint32_t will_delay_s = 0;    // 5.0 only, as the next
-    std::uint32_t expiry_s = ~0U;      // of a persistent session
-    bool reader = false;  // connects again and again to see what is retained, with one filter
+    std::uint32_t will_delay_s = 0;  // 5.0 only, as the next
+    std::uint32_t expiry_s = ~0U;    // of a persistent session
+    bool reader = false;   // connects again and again to see what is retained, with one filter
     std::string retained;  // a topic to publish retained messages to; empty: none
     std::uint16_t receive_maximum = 20;
     TimeUs read_delay = 0;
@@ -127,6 +127,7 @@ private:
     void drop(bool tell);
     void disconnect();
     void leave();
+    void begin_anew();
     void publish();
     void read_retained(std::uint64_t id);
     void send_publish(Outgoing& out);

@@ -203,8 +203,8 @@ void Faults::damage() {
     }
 }
 
-// One clock is wrong, by an hour at most; the others are put right. A node alone has nothing to compare
-// its clock with when it starts: there an hour that the clock jumps has passed.
+// One clock is wrong, by an hour at most; the others are put right. A node alone has nothing to
+// compare its clock with when it starts: there an hour that the clock jumps has passed.
 void Faults::jump_clock() {
     constexpr std::uint64_t kHourMs = 3'600'000;
     Random& random = world_.random;

@@ -19,7 +19,7 @@ struct FaultTotals {
     std::uint64_t transfers = 0;
     std::uint64_t clock_jumps = 0;
     std::uint64_t full_disks = 0;
-    std::uint64_t damages = 0;  // a bit of a log
+    std::uint64_t damages = 0;              // a bit of a log
     std::uint64_t crashes_in_transfer = 0;  // of a snapshot, on either side
     std::uint64_t crashes_in_install = 0;   // between the new table and the log that knows of it
 };

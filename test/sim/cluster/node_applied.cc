@@ -73,9 +73,8 @@ void SimNode::run_apply() {
 }
 
 void SimNode::on_applied(replica::Applied& applied) {
-    tell_core([this, applied = std::move(applied)]() mutable {
-        process_->core->on_applied(applied);
-    });
+    tell_core(
+        [this, applied = std::move(applied)]() mutable { process_->core->on_applied(applied); });
 }
 
 // --- snapshots, as Node::Runtime ---------------------------------------------------------------

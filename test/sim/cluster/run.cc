@@ -164,9 +164,10 @@ void ClusterRun::expect_quiet() {
     const TimeUs until = world_.now() + kQuietWithin;
     std::size_t calm = 0;
     std::size_t seen = history.events.size();
-    // Quiet for 12 s, so that silent gateways are declared dead and wills come.
+    // Quiet for 18 s, so that silent gateways are declared dead, connections whose device went without
+    // a word end by their keep-alive, and wills come.
     constexpr TimeUs kStep = 250 * kMs;
-    constexpr std::size_t kCalm = 48;
+    constexpr std::size_t kCalm = 72;
     while (world_.failure.empty() && calm < kCalm && world_.now() < until) {
         world_.run_until(world_.now() + kStep);
         const bool quiet = std::all_of(devices_.begin(), devices_.end(),

@@ -7,8 +7,8 @@ void RunTotals::add(const RunTotals& one) { sum_counters(*this, one); }
 
 std::string RunTotals::text() const {
     std::ostringstream out;
-    out << runs << " runs, " << events << " events, " << faults.faults << " faults: "
-        << nodes.starts << " starts, " << faults.power_losses << " power losses ("
+    out << runs << " runs, " << events << " events, " << faults.faults
+        << " faults: " << nodes.starts << " starts, " << faults.power_losses << " power losses ("
         << nodes.crashes_in_commit << " in a commit), " << faults.cuts << " cuts, "
         << faults.freezes << " freezes, " << faults.transfers << " transfers, "
         << faults.clock_jumps << " clock jumps, " << faults.full_disks << " full disks ("
@@ -25,12 +25,11 @@ std::string RunTotals::text() const {
         << " takeovers (" << devices.takeovers_qos2 << " with QoS 2 under way), " << devices.wills
         << " wills (" << devices.wills_due << " due), " << nodes.gateways_down
         << " gateway deaths, " << nodes.streams_lost << " streams lost\n"
-        << devices.away << " times away, " << devices.expiring_kept
-        << " expiring sessions kept, " << devices.wills_delayed << " delayed wills, "
-        << devices.retained_written << " retained written, " << devices.retained_read
-        << " read; queue: " << queue.received << " received (" << queue.received_again
-        << " again), " << queue.acknowledged << " acknowledged, " << queue.leases_lost
-        << " too late\n";
+        << devices.away << " times away, " << devices.expiring_kept << " expiring sessions kept, "
+        << devices.wills_delayed << " delayed wills, " << devices.retained_written
+        << " retained written, " << devices.retained_read << " read; queue: " << queue.received
+        << " received (" << queue.received_again << " again), " << queue.acknowledged
+        << " acknowledged, " << queue.leases_lost << " too late\n";
     return out.str();
 }
 

@@ -161,7 +161,8 @@ private:
         }
         if (message.place < newest->second.first) {
             // A subscription that began between two sendings gets the second of them alone.
-            if (message.times_sent > 1 && subscribed_since(event.who, event.topic) > message.place) {
+            if (message.times_sent > 1 &&
+                subscribed_since(event.who, event.topic) > message.place) {
                 return;
             }
             violate(Rule::kOrder, describe(message, event.id) + " reaches " + text(event.who) +
