@@ -272,8 +272,8 @@ void SimDevice::disconnect() {
     drop(true);
 }
 
-// A 3.1.1 hub can refuse a publish only by ending the connection, and what followed it there may have
-// been accepted: sent again, the refused one comes behind it. So it is sent as a new message.
+// A 3.1.1 hub can refuse a publish only by ending the connection, and what followed it there may
+// have been accepted: sent again, the refused one comes behind it. So it is sent as a new message.
 void SimDevice::begin_anew() {
     for (Outgoing& out : outgoing_) {
         if (out.qos == 1) {
