@@ -13,5 +13,7 @@ void add_serve_command(CLI::App& app, int& exit_code);
 void add_cert_commands(CLI::App& app, int& exit_code);
 void add_rules_commands(CLI::App& app, int& exit_code);
 void add_queue_commands(CLI::App& app, int& exit_code);
+// Last: it knows what was added before it is asked, but `app` must outlive it.
+void add_completion_command(CLI::App& app, int& exit_code);
 
 }  // namespace causeway::root
