@@ -16,5 +16,7 @@ void add_rules_commands(CLI::App& app, int& exit_code);
 void add_rules_cluster_commands(CLI::App& rules, int& exit_code);
 void add_queue_commands(CLI::App& app, int& exit_code);
 void add_cluster_commands(CLI::App& app, int& exit_code);
+// Last: it knows what was added before it is asked, but `app` must outlive it.
+void add_completion_command(CLI::App& app, int& exit_code);
 
 }  // namespace causeway::root

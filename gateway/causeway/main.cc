@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
     causeway::root::add_queue_commands(app, exit_code);
     causeway::root::add_cluster_commands(app, exit_code);
     causeway::bench::add_bench_commands(app, exit_code);
+    causeway::root::add_completion_command(app, exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

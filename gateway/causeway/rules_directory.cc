@@ -16,6 +16,10 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> json_files(const std::string& dir, std::error_code& error) {
     std::vector<fs::path> files;
+    if (fs::is_regular_file(dir, error)) {
+        return {dir};
+    }
+    error.clear();
     for (auto at = fs::recursive_directory_iterator(dir, error);
          !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
         if (at->path().extension() == ".json" && at->is_regular_file(error)) {

@@ -11,8 +11,8 @@
 
 namespace causeway::root {
 
-// Effect: reads every *.json below `dir`, sorted by path. Errors: the directory or a file cannot be
-// read.
+// Effect: reads every *.json below `dir`, sorted by path; or `dir` itself if it is a file. Errors:
+// the directory or a file cannot be read.
 Result<std::vector<rules::SourceFile>> read_rules(const std::string& dir);
 
 // A number that changes when a file of the directory is added, removed, renamed or written.

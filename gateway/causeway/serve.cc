@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -23,11 +24,18 @@
 #include "gateway/causeway/random_number.h"
 #include "gateway/causeway/rules_directory.h"
 #include "gateway/net/gateway.h"
+#include "gateway/router/rule_metrics.h"
 #include "gateway/router/rules_router.h"
 #include "rules/runner/runner.h"
 
 namespace causeway::root {
 namespace {
+
+// Of console sinks, on the sink loop.
+void print_line(std::string_view line) {
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
+}
 
 constexpr int kExitStart = 2;
 constexpr int kExitDisk = 3;
@@ -170,8 +178,8 @@ Result<> Hub::open_node() {
         runner.set = set;
         runner.seed = seed_;
         outboxes_.push_back(node_->outbox(sinks_, set));
-        runners_.push_back(std::make_unique<rules::Runner>(sinks_, *outboxes_.back(),
-                                                           rules::http_sinks(sinks_), runner));
+        runners_.push_back(std::make_unique<rules::Runner>(
+            sinks_, *outboxes_.back(), rules::all_sinks(sinks_, {}, print_line), runner));
     }
     return {};
 }
@@ -392,26 +400,7 @@ Result<> Hub::write_ports() {
     return {};
 }
 
-std::string Hub::more_metrics() {
-    std::string text =
-        "# HELP causeway_rule_matched_total Messages on a rule's sources\n"
-        "# TYPE causeway_rule_matched_total counter\n"
-        "# HELP causeway_rule_results_total What the rule decided\n"
-        "# TYPE causeway_rule_results_total counter\n";
-    for (const router::RuleStatistics& rule : router_.statistics()) {
-        const auto line = [&](const char* name, const char* outcome, std::uint64_t value) {
-            text += std::string(name) + "{rule=\"" + rule.id + "\"" +
-                    (*outcome == '\0' ? "" : std::string(",outcome=\"") + outcome + "\"") + "} " +
-                    std::to_string(value) + "\n";
-        };
-        line("causeway_rule_matched_total", "", rule.counters.matched);
-        line("causeway_rule_results_total", "passed", rule.counters.passed);
-        line("causeway_rule_results_total", "no_result", rule.counters.no_result);
-        line("causeway_rule_results_total", "failed", rule.counters.failed);
-        line("causeway_rule_results_total", "cut", rule.counters.cut);
-    }
-    return text;
-}
+std::string Hub::more_metrics() { return router::rule_metrics(router_.statistics()); }
 
 void Hub::run() {
     signals_ = std::make_unique<io::SignalWatcher>(

@@ -34,8 +34,10 @@ struct HttpSinkDefaults {
     std::string ca_file;  // PEM; empty: the system's CAs
     std::string user_agent = "causeway";
 };
-// MakeSink for `type: http`. `loop` is the sink loop.
-[[nodiscard]] MakeSink http_sinks(io::Loop& loop, HttpSinkDefaults defaults = {});
+// Gets each line of a console sink, on the sink loop.
+using ConsoleWrite = absl::AnyInvocable<void(std::string_view line)>;
+// MakeSink for every type of sink. `loop` is the sink loop.
+[[nodiscard]] MakeSink all_sinks(io::Loop& loop, HttpSinkDefaults defaults, ConsoleWrite console);
 
 [[nodiscard]] SinkPolicy policy_of(const SinkConfig& config);
 

@@ -6,6 +6,10 @@
 // repeated delivery. Redirects are not followed, proxies of the environment are not used, TLS
 // is 1.2 at least and verified, and of an answer only status and Retry-After count: 64 KiB of its
 // body are read and thrown away, and a connection on which more comes is closed.
+//
+// With a batch, deliveries to one place go as a JSON array in one request, whose header names all
+// their ids. What the answer says counts for each; if it says "never", each is sent once more
+// alone, so that one that the receiver cannot take does not drag the others along.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +20,8 @@
 
 #include "core/base/result.h"
 #include "core/io/loop.h"
+#include "rules/sink/batcher.h"
+#include "rules/sink/http_body.h"
 #include "rules/sink/http_response.h"
 #include "rules/sink/secret.h"
 #include "rules/sink/sink.h"
@@ -33,7 +39,17 @@ struct HttpSinkOptions {
     std::string method = "POST";
     std::vector<Header> headers;  // a request's own headers take precedence
     std::string ca_file;          // PEM; empty: the system's CAs
+    std::string cert_file;        // PEM of our certificate for servers that ask; empty: none
+    std::string key_file;         // its key
     bool verify_tls = true;
+    bool gzip = false;  // compress the body
+    struct Signature {
+        std::string header;  // empty: none
+        SignatureDigest digest = SignatureDigest::kSha256;
+        SecretSource key;
+    };
+    Signature signature;
+    BatchLimits batch;
     std::uint32_t timeout_ms = 10'000;  // of a whole attempt
     std::size_t connections_max = 32;
     RetryClasses retry;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "rules/sink/http_sink.h"
 
@@ -81,13 +82,14 @@ Result<> check_url(const std::string& url) {
     return {};
 }
 
-Result<> check_ca_file(const std::string& path) {
+Result<> check_file(std::string_view what, const std::string& path) {
     if (path.empty()) {
         return {};
     }
     std::FILE* file = std::fopen(path.c_str(), "rb");
     if (file == nullptr) {
-        return fail("ca_file: cannot read " + path + ": " + std::generic_category().message(errno));
+        return fail(std::string(what) + ": cannot read " + path + ": " +
+                    std::generic_category().message(errno));
     }
     std::fclose(file);
     return {};
@@ -115,8 +117,12 @@ Result<HttpTarget> HttpTarget::make(const HttpSinkOptions& options) {
     const std::size_t query = url->find('?');
     target.base_ = url->substr(0, query);
     target.query_ = query == std::string::npos ? "" : url->substr(query + 1);
-    if (auto good = check_ca_file(options.ca_file); !good) {
-        return fail(good.error().message);
+    for (const auto& [what, path] :
+         {std::pair("ca_file", &options.ca_file), std::pair("cert_file", &options.cert_file),
+          std::pair("key_file", &options.key_file)}) {
+        if (auto good = check_file(what, *path); !good) {
+            return fail(good.error().message);
+        }
     }
     target.method_ = options.method;
     for (const HttpSinkOptions::Header& header : options.headers) {

@@ -111,6 +111,8 @@ TEST(RulesRouterTest, EachMessageIsEvaluatedByExactlyOneSet) {
     ASSERT_EQ(names.size(), static_cast<std::size_t>(kSets));
     RulesRouter router("n1", 1);
     router.activate(sets[0]);
+    std::map<std::uint64_t, int> seen;
+    ++seen[route(router, "t", "{}").version];  // Before the next set can take its place.
     std::atomic<bool> done{false};
     std::atomic<std::uint64_t> routed_count{0};
     std::thread operator_thread([&] {
@@ -124,7 +126,6 @@ TEST(RulesRouterTest, EachMessageIsEvaluatedByExactlyOneSet) {
         }
         done = true;
     });
-    std::map<std::uint64_t, int> seen;
     while (!done) {
         const Routed routed = route(router, "t", "{}");
         ++routed_count;

@@ -134,7 +134,7 @@ struct RunnerTest : testing::Test {
 TEST_F(RunnerTest, DeliversOverHttpAndRetries) {
     int failures = 2;
     HttpServer server(loop, [&](const auto&) { return answer(failures-- > 0 ? 500 : 200); });
-    Runner runner = make(http_sinks(loop));
+    Runner runner = make(all_sinks(loop, {}, [](std::string_view) {}));
     std::string request;
     append_http_request({"PUT", "/hot", {{"X-A", "1"}}, "{}"}, request);
     outbox.add("hook", 7, "k", request);
@@ -153,7 +153,7 @@ TEST_F(RunnerTest, DeliversOverHttpAndRetries) {
 
 TEST_F(RunnerTest, RefusedGoesToTheDeadLetterQueue) {
     HttpServer server(loop, [&](const auto&) { return answer(404); });
-    Runner runner = make(http_sinks(loop));
+    Runner runner = make(all_sinks(loop, {}, [](std::string_view) {}));
     std::string request;
     append_http_request({}, request);
     const std::vector sinks{config("hook", server.url())};
@@ -271,7 +271,7 @@ TEST_F(RunnerTest, KeepsTheOrderOfAKeyOverHttp) {
     HttpServer server(loop, [&](const SeenRequest& request) {
         return answer(++tries[request.body] % 3 == 0 ? 200 : 503);
     });
-    Runner runner = make(http_sinks(loop));
+    Runner runner = make(all_sinks(loop, {}, [](std::string_view) {}));
     std::vector sinks{config("hook", server.url())};
     sinks[0].ordered_by_key = true;
     sinks[0].max_in_flight = 4;

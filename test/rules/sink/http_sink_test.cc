@@ -2,9 +2,13 @@
 #include "rules/sink/http_sink.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
+#include <algorithm>
+#include <map>
 #include <optional>
 
+#include "core/io/timer.h"
 #include "rules/sink/http_request.h"
 #include "test/core/io/support.h"
 #include "test/rules/sink/http_server.h"
@@ -262,6 +266,159 @@ TEST_F(HttpSinkTest, CanBeDestroyedInFlight) {
     sink.reset();
     loop.post([] {});
     loop.turn();
+}
+
+std::string unpacked(const std::string& bytes) {
+    z_stream stream{};
+    EXPECT_EQ(inflateInit2(&stream, 15 + 16), Z_OK);
+    std::string out(100'000, '\0');
+    std::string in = bytes;
+    stream.next_in = reinterpret_cast<Bytef*>(in.data());
+    stream.avail_in = static_cast<uInt>(in.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    EXPECT_EQ(inflate(&stream, Z_FINISH), Z_STREAM_END);
+    out.resize(stream.total_out);
+    inflateEnd(&stream);
+    return out;
+}
+
+TEST_F(HttpSinkTest, CompressesTheBody) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    const auto sink = make(server.url(), [](HttpSinkOptions& options) { options.gzip = true; });
+    const std::string body = "{\"t\":\"" + std::string(5'000, 'x') + "\"}";
+    EXPECT_EQ(deliver(*sink, {"", "", {}, body}).kind, OutcomeKind::kDelivered);
+    ASSERT_EQ(server.seen.size(), 1U);
+    EXPECT_EQ(server.seen[0].header("Content-Encoding"), "gzip");
+    EXPECT_LT(server.seen[0].body.size(), 200U);
+    EXPECT_EQ(unpacked(server.seen[0].body), body);
+}
+
+TEST_F(HttpSinkTest, SignsWhatItSends) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    const auto sink = make(server.url(), [](HttpSinkOptions& options) {
+        options.signature.header = "X-Signature";
+        options.signature.key = {SecretSource::From::kText, "secret"};
+    });
+    EXPECT_EQ(deliver(*sink, {"", "", {}, R"({"t":31})"}).kind, OutcomeKind::kDelivered);
+    const std::string header = server.seen.at(0).header("X-Signature");
+    ASSERT_TRUE(header.starts_with("t=")) << header;
+    const std::uint64_t time = std::stoull(header.substr(2));
+    EXPECT_EQ(header, signature(SignatureDigest::kSha256, "secret", time, R"({"t":31})").value());
+    EXPECT_NE(header, signature(SignatureDigest::kSha256, "other", time, R"({"t":31})").value());
+}
+
+TEST_F(HttpSinkTest, ASigningKeyMustBeThere) {
+    HttpSinkOptions options;
+    options.url.text = "http://127.0.0.1:1";
+    options.signature.header = "X-Signature";
+    options.signature.key = {SecretSource::From::kEnv, "CAUSEWAY_NO_SUCH_VARIABLE"};
+    const auto sink = HttpSink::make(loop, options);
+    ASSERT_FALSE(sink);
+    EXPECT_TRUE(sink.error().message.starts_with("signature: ")) << sink.error().message;
+}
+
+TEST_F(HttpSinkTest, ShowsItsCertificateToAServerThatAsks) {
+    io::TestCerts& certs = io::TestCerts::get();
+    HttpServer server(
+        loop, [](const auto&) { return answer(200); }, certs.server(certs::Verify::kRequired));
+    const auto bare = make(server.url("https"), [&](HttpSinkOptions& options) {
+        options.ca_file = certs.dir + "/ca.crt";
+    });
+    EXPECT_EQ(deliver(*bare).kind, OutcomeKind::kRetry);
+    EXPECT_TRUE(server.seen.empty());
+    const auto known = make(server.url("https"), [&](HttpSinkOptions& options) {
+        options.ca_file = certs.dir + "/ca.crt";
+        options.cert_file = certs.dir + "/devices/plant_dev7.crt";
+        options.key_file = certs.dir + "/devices/plant_dev7.key";
+    });
+    EXPECT_EQ(deliver(*known).kind, OutcomeKind::kDelivered);
+}
+
+struct Batching : HttpSinkTest {
+    std::unique_ptr<HttpSink> batching(const std::string& url, std::size_t items,
+                                       std::uint64_t wait_ms) {
+        return make(url, [&](HttpSinkOptions& options) {
+            options.batch = {items, wait_ms, 1'000};
+        });
+    }
+    void add(HttpSink& sink, int n, const std::string& path = "") {
+        sink.deliver({"1/s/" + std::to_string(n), request({"", path, {}, std::to_string(n)})},
+                     [this, n](const DeliveryOutcome& how) { outcomes[n] = how.kind; });
+    }
+    bool wait_for(std::size_t count) {
+        return io::run_until(loop, [&] { return outcomes.size() == count; });
+    }
+    std::map<int, OutcomeKind> outcomes;
+};
+
+TEST_F(Batching, AFullBatchGoesAtOnce) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    const auto sink = batching(server.url(), 3, 60'000);
+    for (int n = 1; n <= 6; ++n) {
+        add(*sink, n);
+    }
+    EXPECT_EQ(sink->in_flight(), 6U);
+    EXPECT_TRUE(wait_for(6));
+    EXPECT_EQ(sink->in_flight(), 0U);
+    ASSERT_EQ(server.seen.size(), 2U);
+    EXPECT_EQ(server.seen[0].body, "[1,2,3]");
+    EXPECT_EQ(server.seen[0].header("Causeway-Delivery"), "1/s/1,1/s/2,1/s/3");
+    EXPECT_EQ(server.seen[1].body, "[4,5,6]");
+}
+
+TEST_F(Batching, WhatIsNotFullGoesWhenItHasWaited) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    const auto sink = batching(server.url(), 100, 20);
+    add(*sink, 1);
+    add(*sink, 2, "/other");
+    add(*sink, 3);
+    EXPECT_EQ(sink->in_flight(), 3U);
+    EXPECT_TRUE(wait_for(3));
+    ASSERT_EQ(server.seen.size(), 2U) << "one for each place";
+    std::vector<std::string> bodies = {server.seen[0].body, server.seen[1].body};
+    std::sort(bodies.begin(), bodies.end());
+    EXPECT_EQ(bodies, (std::vector<std::string>{"[1,3]", "[2]"}));
+}
+
+TEST_F(Batching, AFailureIsOneForEach) {
+    HttpServer server(loop, [](const auto&) { return answer(503); });
+    const auto sink = batching(server.url(), 2, 60'000);
+    add(*sink, 1);
+    add(*sink, 2);
+    EXPECT_TRUE(wait_for(2));
+    EXPECT_EQ(outcomes[1], OutcomeKind::kRetry);
+    EXPECT_EQ(outcomes[2], OutcomeKind::kRetry);
+    EXPECT_EQ(server.seen.size(), 1U);
+}
+
+TEST_F(Batching, OneBadDeliveryDoesNotDragTheOthersAlong) {
+    HttpServer server(loop, [](const SeenRequest& request) {
+        return answer(request.body.find('2') != std::string::npos ? 400 : 200);
+    });
+    const auto sink = batching(server.url(), 3, 60'000);
+    for (int n = 1; n <= 3; ++n) {
+        add(*sink, n);
+    }
+    EXPECT_TRUE(wait_for(3));
+    EXPECT_EQ(outcomes[1], OutcomeKind::kDelivered);
+    EXPECT_EQ(outcomes[2], OutcomeKind::kPermanent);
+    EXPECT_EQ(outcomes[3], OutcomeKind::kDelivered);
+    EXPECT_EQ(server.seen.size(), 4U);
+}
+
+TEST_F(Batching, CloseForgetsWhatWaits) {
+    HttpServer server(loop, [](const auto&) { return answer(200); });
+    const auto sink = batching(server.url(), 10, 1);
+    add(*sink, 1);
+    sink->close();
+    EXPECT_EQ(sink->in_flight(), 0U);
+    bool later = false;
+    io::Timer timer(loop, [&] { later = true; });
+    timer.start(20);
+    EXPECT_TRUE(io::run_until(loop, [&] { return later; }));
+    EXPECT_TRUE(outcomes.empty());
+    EXPECT_TRUE(server.seen.empty());
 }
 
 }  // namespace
