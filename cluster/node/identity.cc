@@ -3,7 +3,6 @@
 #include "cluster/node/whole_file.h"
 #include "core/base/encoding.h"
 #include "core/base/hash.h"
-#include "core/wal/posix_disk.h"
 
 namespace causeway::node {
 namespace {
@@ -22,13 +21,10 @@ std::string encode(const Identity& identity) {
 
 }  // namespace
 
-Result<Identity> load_identity(const std::string& data_dir, std::uint64_t random) {
-    auto disk = wal::PosixDisk::open(data_dir);
-    if (!disk) {
-        return fail(disk.error().message);
-    }
+Result<Identity> load_identity(wal::Disk& files, const std::string& data_dir,
+                               std::uint64_t random) {
     Identity identity{random == 0 ? 1 : random, 0};
-    auto existing = (*disk)->open(kFile);
+    auto existing = files.open(kFile);
     if (existing) {
         std::string bytes(kBytes, '\0');
         const auto size = (*existing)->read(0, bytes.data(), bytes.size());
@@ -43,7 +39,7 @@ Result<Identity> load_identity(const std::string& data_dir, std::uint64_t random
         return fail(existing.error().message);
     }
     ++identity.boot;
-    if (auto written = write_whole(**disk, kFile, encode(identity)); !written) {
+    if (auto written = write_whole(files, kFile, encode(identity)); !written) {
         return tl::unexpected(written.error());
     }
     return identity;

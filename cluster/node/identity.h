@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "core/wal/disk.h"
 
 namespace causeway::node {
 
@@ -14,8 +15,9 @@ struct Identity {
     std::uint64_t boot = 0;  // from 1
 };
 
-// Effect: reads `data_dir`/identity, or makes it with the seed `random`; counts the boot and makes
-// that durable. Errors: the file cannot be read or written, or holds something else.
-Result<Identity> load_identity(const std::string& data_dir, std::uint64_t random);
+// Effect: reads `files`' identity, or makes it with the seed `random`; counts the boot and makes
+// that durable. `data_dir` is for the error's text: the file cannot be read or written, or holds
+// something else.
+Result<Identity> load_identity(wal::Disk& files, const std::string& data_dir, std::uint64_t random);
 
 }  // namespace causeway::node

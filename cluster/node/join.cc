@@ -124,7 +124,11 @@ Result<NodeId> join(const JoinOptions& options) {
     if (auto unused = check_unused(options.data_dir); !unused) {
         return tl::unexpected(unused.error());
     }
-    auto identity = load_identity(options.data_dir, options.random);
+    auto files = wal::PosixDisk::open(options.data_dir);
+    if (!files) {
+        return fail(files.error().message);
+    }
+    auto identity = load_identity(**files, options.data_dir, options.random);
     if (!identity) {
         return tl::unexpected(identity.error());
     }
@@ -149,10 +153,6 @@ Result<NodeId> join(const JoinOptions& options) {
     loop.run();
     if (!asking.admission) {
         return fail(asking.last_word);
-    }
-    auto files = wal::PosixDisk::open(options.data_dir);
-    if (!files) {
-        return fail(files.error().message);
     }
     const control::Machine& machine = asking.admission->machine;
     const ControlImage image{false, machine.model().applied, "", machine.snapshot()};

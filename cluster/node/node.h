@@ -75,6 +75,8 @@ struct NodeOptions {
     std::uint64_t kept_entries = 20'000;
     // What the log's files are kept on; null: the real disk. For crash tests.
     wal::Disk* disk = nullptr;
+    // What the data directory's own small files are kept on; as above.
+    wal::Disk* files = nullptr;
     bool store_write_behind = false;
     bool store_sync_is_noop = false;
 };

@@ -48,15 +48,15 @@ void Node::Runtime::drop_loop_parts() {
 }
 
 Result<> Node::Runtime::open() {
-    auto identity = load_identity(options_.data_dir, options_.random);
+    if (auto opened = open_disks(); !opened) {
+        return opened;
+    }
+    auto identity = load_identity(*files_, options_.data_dir, options_.random);
     if (!identity) {
         return tl::unexpected(identity.error());
     }
     identity_ = *identity;
     if (auto opened = open_membership(); !opened) {
-        return opened;
-    }
-    if (auto opened = open_disk(); !opened) {
         return opened;
     }
     // The store first: the log takes space for its next segment as soon as it is open.
@@ -105,20 +105,29 @@ Result<> Node::Runtime::open_store() {
     return {};
 }
 
-Result<> Node::Runtime::open_disk() {
-    const std::string directory = options_.data_dir + "/wal";
-    disk_ = options_.disk;
-    if (disk_ == nullptr) {
+// `disk` stays if there is one, else it becomes the directory's, which `own` then holds.
+Result<> Node::Runtime::open_disk(const std::string& directory,
+                                  std::unique_ptr<wal::PosixDisk>& own, wal::Disk*& disk) {
+    if (disk == nullptr) {
         std::error_code error;
         std::filesystem::create_directories(directory, error);
-        auto disk = wal::PosixDisk::open(directory);
-        if (!disk) {
-            return fail(disk.error().message);
+        auto opened = wal::PosixDisk::open(directory);
+        if (!opened) {
+            return fail(opened.error().message);
         }
-        posix_disk_ = std::move(*disk);
-        disk_ = posix_disk_.get();
+        own = std::move(*opened);
+        disk = own.get();
     }
     return {};
+}
+
+Result<> Node::Runtime::open_disks() {
+    disk_ = options_.disk;
+    files_ = options_.files;
+    if (auto opened = open_disk(options_.data_dir, posix_files_, files_); !opened) {
+        return opened;
+    }
+    return open_disk(options_.data_dir + "/wal", posix_disk_, disk_);
 }
 
 Result<> Node::Runtime::open_log() {

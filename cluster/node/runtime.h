@@ -124,7 +124,9 @@ private:
         std::uint64_t seq = 0;
     };
 
-    Result<> open_disk();
+    Result<> open_disk(const std::string& directory, std::unique_ptr<wal::PosixDisk>& own,
+                       wal::Disk*& disk);
+    Result<> open_disks();
     Result<> open_store();
     Result<> open_log();
     Result<> open_links();
@@ -183,7 +185,8 @@ private:
     std::unique_ptr<Core> core_;
     std::unique_ptr<link::Links> links_;  // null: a node alone
     std::set<NodeId> strangers_;          // at the address of a peer, with another data directory
-    std::unique_ptr<wal::PosixDisk> files_;  // the data directory's own small files
+    std::unique_ptr<wal::PosixDisk> posix_files_;
+    wal::Disk* files_ = nullptr;  // the data directory's own small files
     Membership membership_;
     std::unique_ptr<replica::WalReader> control_reader_;
     std::unique_ptr<Control> control_;

@@ -42,11 +42,6 @@ std::pair<std::string, std::uint16_t> split_address(const std::string& address) 
 // --- the start ---------------------------------------------------------------------------------
 
 Result<> Node::Runtime::open_membership() {
-    auto files = wal::PosixDisk::open(options_.data_dir);
-    if (!files) {
-        return fail(files.error().message);
-    }
-    files_ = std::move(*files);
     auto known = load_membership(*files_);
     if (!known) {
         return fail(options_.data_dir + ": " + known.error().message);

@@ -82,8 +82,7 @@ private:
     io::Loop admin_;  // the main thread: API, signals, rule files
     io::Loop sinks_;
 #if CAUSEWAY_FAULTS
-    std::unique_ptr<wal::Disk> disk_below_;
-    std::unique_ptr<wal::Disk> write_behind_;
+    std::vector<std::unique_ptr<wal::Disk>> fault_disks_;  // each on the one before it
 #endif
     std::unique_ptr<node::Node> node_;
     std::unique_ptr<net::Gateway> gateway_;
@@ -153,14 +152,19 @@ Result<> Hub::open_node() {
     // the syncs do nothing.
     if (const char* mode = std::getenv("CAUSEWAY_WRITE_BEHIND")) {
         const bool noop = std::string_view(mode) == "noop";
-        std::filesystem::create_directories(config_.data_dir + "/wal");
-        auto disk = wal::PosixDisk::open(config_.data_dir + "/wal");
-        if (!disk) {
-            return fail(disk.error().message);
+        for (const auto& [directory, used] :
+             {std::pair(config_.data_dir, &options.files),
+              std::pair(config_.data_dir + "/wal", &options.disk)}) {
+            std::filesystem::create_directories(directory);
+            auto disk = wal::PosixDisk::open(directory);
+            if (!disk) {
+                return fail(disk.error().message);
+            }
+            fault_disks_.push_back(std::move(*disk));
+            fault_disks_.push_back(
+                std::make_unique<wal::WriteBehindDisk>(*fault_disks_.back(), noop));
+            *used = fault_disks_.back().get();
         }
-        disk_below_ = std::move(*disk);
-        write_behind_ = std::make_unique<wal::WriteBehindDisk>(*disk_below_, noop);
-        options.disk = write_behind_.get();
         options.store_write_behind = true;
         options.store_sync_is_noop = noop;
     }

@@ -16,6 +16,14 @@ import urllib.error
 import urllib.request
 
 
+class NotStarted(AssertionError):
+    """The hub ended before it was ready; `last_line` is what it said last."""
+
+    def __init__(self, code, log):
+        self.code, self.last_line = code, log.rpartition("\n")[2]
+        super().__init__(f"the hub ended with {code}: {self.last_line}")
+
+
 def wait_until(what, condition, seconds=20):
     """Polls until `condition` gives something true and returns that; fails by name."""
     end = time.monotonic() + seconds
@@ -147,7 +155,8 @@ class Hub(Api):
         self.spawn()
 
         def ports():
-            assert self.process.poll() is None, f"the hub ended with {self.process.returncode}"
+            if self.process.poll() is not None:
+                raise NotStarted(self.process.returncode, (self.folder / "log").read_text().strip())
             return (self.data / "ports.json").exists()
         wait_until("ports.json", ports, 60)
         bound = json.loads((self.data / "ports.json").read_text())

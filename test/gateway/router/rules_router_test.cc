@@ -117,9 +117,9 @@ TEST(RulesRouterTest, EachMessageIsEvaluatedByExactlyOneSet) {
     std::atomic<std::uint64_t> routed_count{0};
     std::thread operator_thread([&] {
         for (int i = 1; i < kSets; ++i) {
-            const std::uint64_t before = routed_count.load();
             router.activate(sets[static_cast<std::size_t>(i)]);
             static_cast<void>(router.statistics());
+            const std::uint64_t before = routed_count.load();
             while (routed_count.load() < before + 3) {
                 std::this_thread::yield();
             }
