@@ -6,6 +6,8 @@ namespace causeway::node {
 namespace {
 
 constexpr MonoMs kHandOverAgainMs = 1'000;
+// So long until the other nodes' clocks should be known.
+constexpr MonoMs kTimeWaitMs = 1'000;
 
 }  // namespace
 
@@ -16,6 +18,8 @@ Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
       replica_(options, start, reader, *this),
       applied_limits_(machine.limits()) {
     replica_.observe_time(machine.time(), view_.clock.mono_ms());
+    replica_.trust_wall(view_.wall_trusted);
+    had_time_at_ = view_.clock.mono_ms();
 }
 
 LeaderIs Group::leader() const {
@@ -31,8 +35,12 @@ SetMs Group::now() {
 
 void Group::tick(MonoMs now_ms) {
     replica_.tick();
-    if (replica_.log_stalls() && replica_.raft().leads() &&
-        now_ms - handed_over_at_ >= kHandOverAgainMs) {
+    const bool stalls = replica_.log_stalls() && replica_.raft().leads();
+    if (!replica_.lacks_time()) {
+        had_time_at_ = now_ms;
+    }
+    const bool waits = now_ms - had_time_at_ >= kTimeWaitMs;
+    if ((stalls || waits) && now_ms - handed_over_at_ >= kHandOverAgainMs) {
         handed_over_at_ = now_ms;
         hand_over();
     }

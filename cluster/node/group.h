@@ -192,7 +192,8 @@ private:
     NodeId receiving_from_;
     std::optional<raft::SnapshotMeta> stepped_snapshot_;  // given to raft in this turn
     std::map<GroupId, Exchange> exchanges_;
-    MonoMs handed_over_at_ = 0;  // because the log stalls
+    MonoMs handed_over_at_ = 0;  // because the log stalls or there is no time
+    MonoMs had_time_at_ = 0;     // see Replica::lacks_time()
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;

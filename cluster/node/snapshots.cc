@@ -190,6 +190,7 @@ void Group::step(raft::Message message) {
 }
 
 void Group::drain() {
+    replica_.trust_wall(view_.wall_trusted);
     replica_.drain();
     if (stepped_snapshot_) {
         if (!replica_.installing()) {  // raft did not want it

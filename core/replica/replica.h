@@ -63,7 +63,12 @@ public:
     void tick();
     void step(raft::Message message);
 
-    // Leader and past the empty entry of its term: commands are taken.
+    // Effect: says whether the wall clock can be trusted, as it can until this says otherwise. A
+    // set that never had a time begins with one that is right or waits: what is due later would be
+    // due at once when its time became right.
+    void trust_wall(bool trusted) { wall_trusted_ = trusted; }
+
+    // Leader and past the empty entry of its term, with a time: commands are taken.
     [[nodiscard]] bool serving() const { return serving_; }
     // Commands wait to be proposed.
     [[nodiscard]] bool has_waiting() const { return !entry_.empty() || !closed_.empty(); }
@@ -101,6 +106,11 @@ public:
     // to apply, as after a restart: it would be elected and serve nobody until that is done. Nor
     // while its log stalls.
     void hold_elections(bool held) { held_back_ = held; }
+    // Leads and cannot serve, since the set has no time yet. Who leads then had better hand over:
+    // to a node with a better clock.
+    [[nodiscard]] bool lacks_time() const {
+        return raft_.takes_commands() && set_time_ == 0 && !wall_trusted_;
+    }
     // The log has finished nothing for a second, with appends under way. Who leads then had better
     // hand over: its followers' logs may be well.
     [[nodiscard]] bool log_stalls() const { return stalled_ticks_ >= options_.stalled_ticks; }
@@ -179,6 +189,7 @@ private:
     bool serving_ = false;
     Term serving_term_;
     bool held_back_ = false;
+    bool wall_trusted_ = true;
     std::uint64_t ticked_seq_ = 0;  // durable_seq_ at the last tick
     unsigned stalled_ticks_ = 0;
 };

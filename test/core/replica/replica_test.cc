@@ -36,7 +36,12 @@ protected:
         replica_ = std::make_unique<Replica>(options, start, log_, *this);
     }
 
-    void append(GroupId, std::uint64_t seq, wal::Batch) override { appended_ = seq; }
+    void append(GroupId, std::uint64_t seq, wal::Batch batch) override {
+        appended_ = seq;
+        if (!batch.entries.empty()) {
+            appended_index_ = Index(kEntries + 1);
+        }
+    }
     void apply(GroupId, std::vector<raft::Entry> entries) override {
         given_ = entries.back().index;
     }
@@ -80,6 +85,7 @@ protected:
     std::unique_ptr<Replica> replica_;
     std::uint64_t appended_ = 0;
     Index given_;
+    Index appended_index_;
     int pre_votes_ = 0;
     int votes_ = 0;
 };
@@ -133,6 +139,32 @@ TEST_F(ReplicaTest, ALeaderWhoseLogFinishesNothingSaysSo) {
     wait();
     EXPECT_FALSE(replica_->log_stalls());
     EXPECT_GT(pre_votes_, asked);
+}
+
+// A set's first time is right, or its timers would all be due when it became right.
+TEST_F(ReplicaTest, ASetWithoutATimeWaitsForAClockToTrust) {
+    replica_->trust_wall(false);
+    replica_->drain();
+    lead();
+    sync();
+    raft::AppendResponse matched{.index = appended_index_};
+    replica_->step(raft::Message{
+        .from = NodeId(2), .to = NodeId(1), .term = replica_->term(), .body = matched});
+    replica_->drain();
+    ASSERT_EQ(given_, appended_index_);
+    replica_->on_applied(given_);
+    replica_->drain();
+    EXPECT_TRUE(replica_->lacks_time());
+    EXPECT_FALSE(replica_->serving());
+    replica_->trust_wall(true);
+    replica_->drain();
+    EXPECT_TRUE(replica_->serving());
+    EXPECT_EQ(replica_->stamp(5, 1'700'000'000'000), 1'700'000'000'000U);
+    // What serves goes on with a clock that nobody confirms: it only counts from here.
+    replica_->trust_wall(false);
+    replica_->drain();
+    EXPECT_TRUE(replica_->serving());
+    EXPECT_EQ(replica_->stamp(8, 0), 1'700'000'000'003U);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace causeway::sim {
 namespace {
 
-constexpr TimeUs kTick = 10 * kMs;
+constexpr TimeUs kNodeTick = 10 * kMs;
 constexpr TimeUs kMaintenance = 200 * kMs;
 constexpr TimeUs kStalled = 20 * kMs;  // until a commit without space is tried again
 constexpr std::uint64_t kWallStart = 1'800'000'000'000;
@@ -305,7 +305,7 @@ void SimNode::observe() {
 }
 
 void SimNode::tick() {
-    later(kTick * 1000 / rate_, [this] {
+    later(kNodeTick * 1000 / rate_, [this] {
         process_->core->on_tick();
         turn();
         tick();

@@ -40,6 +40,8 @@ struct NodeSettings {
     TimeUs sync_min = 100;
     TimeUs sync_max = 3 * kMs;
     TimeUs apply_max = 1 * kMs;
+    TimeUs apply_stall_max = 400 * kMs;
+    std::uint32_t apply_turns_per_stall = 200;
     TimeUs flush_every = 2 * kSecond;
     std::uint64_t kept_entries = 0;  // in the log, behind what is flushed
     std::size_t piece_bytes = 1024;  // of a snapshot

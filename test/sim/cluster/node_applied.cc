@@ -49,7 +49,9 @@ void SimNode::run_apply() {
         return;
     }
     process_->applying = true;
-    later(world_.delay(10, settings_.apply_max), [this] {
+    // Now and then the store makes everybody wait.
+    const bool stalls = world_.random.chance(1, settings_.apply_turns_per_stall);
+    later(world_.delay(10, stalls ? settings_.apply_stall_max : settings_.apply_max), [this] {
         process_->applying = false;
         std::size_t count = 1 + world_.random.below(process_->to_apply.size());
         std::vector<GroupId> touched;

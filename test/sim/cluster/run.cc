@@ -96,6 +96,7 @@ void ClusterRun::draw_settings() {
     settings_.window_commands = random.chance(1, 3) ? 8 : 4096;
     settings_.sync_max = random.chance(1, 4) ? 30 * kMs : 3 * kMs;
     settings_.apply_max = random.chance(1, 4) ? 20 * kMs : 1 * kMs;
+    settings_.apply_turns_per_stall = random.chance(1, 2) ? 100 : 1000;
     settings_.flush_every = random.between(1, 6) * kSecond;
     settings_.kept_entries = random.chance(1, 2) ? 0 : random.below(200);
     settings_.piece_bytes = random.chance(1, 2) ? 400 : 4096;
