@@ -217,6 +217,7 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
             set.applied_index = raft.applied.value();
             set.compacted_index = raft.compacted.value();
             set.last_index = raft.last.value();
+            set.lacks_time = group->replica().lacks_time();
             set.receives_snapshot = group->receives_snapshot();
             status.serving = status.serving && set.leader.value() != 0;
             status.sets.push_back(set);

@@ -25,6 +25,7 @@ Json sets_of(const node::NodeStatus& status) {
                             {"commit_index", set.commit_index},
                             {"applied_index", set.applied_index},
                             {"last_index", set.last_index},
+                            {"lacks_time", set.lacks_time},
                             {"receives_snapshot", set.receives_snapshot}});
     }
     return sets;

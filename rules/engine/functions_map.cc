@@ -68,11 +68,15 @@ Value with_member(Machine& machine, std::span<const Member> members, std::string
     if (copy == nullptr || !machine.charge(members.size() + 1)) {
         return out_of_memory(machine);
     }
-    Member* const end = std::copy(members.begin(), members.end(), copy);
-    Member* const at =
-        std::find_if(copy, end, [&](const Member& member) { return member.key == key; });
-    *at = Member{key, value};
-    return Value::object({copy, members.size() + (at == end ? 1 : 0)});
+    std::size_t at = members.size();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        copy[i] = members[i];
+        if (at == members.size() && copy[i].key == key) {
+            at = i;
+        }
+    }
+    copy[at] = Member{key, value};
+    return Value::object({copy, members.size() + (at == members.size() ? 1 : 0)});
 }
 
 template <bool kPath>
