@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/container/inlined_vector.h>
+
 namespace causeway::node {
 namespace {
 
@@ -13,9 +15,9 @@ constexpr MonoMs kHearsMs = 1'500;
 }  // namespace
 
 Core::Core(const CoreOptions& options, Clock& clock, Router& router, Ports& ports)
-    : options_(options),
-      view_{clock, router,        ports, options.self, false, options.nodes <= 1, {},
-            {},    options.slots, {}} {
+    : options_(options), view_{clock, router, ports, options.self,  false,
+                               0,     {},     {},    options.slots, {}} {
+    compare_clocks();
     for (const GroupId set : options_.sets) {
         view_.leaders[set] = LeaderIs{set, NodeId{}, Term{}};
     }
@@ -94,19 +96,25 @@ void Core::ping() {
     }
 }
 
-// A leader starts the set's time at its wall clock only if a majority agrees about it.
+// A leader starts the set's time at the clock in the middle of those it knows (the earlier of two),
+// and only if a majority agrees about it: one wrong clock moves nothing.
 void Core::compare_clocks() {
     constexpr std::uint64_t kApartMs = 10'000;
     constexpr MonoMs kFreshMs = 2'000;
     const MonoMs now = view_.clock.mono_ms();
-    const std::uint64_t wall = view_.clock.wall_ms();
-    std::size_t agree = 1;
+    absl::InlinedVector<std::uint64_t, 8> walls{view_.clock.wall_ms()};
     for (const auto& [id, peer] : peers_) {
-        const std::uint64_t theirs = peer.wall_ms + (now - peer.pinged_at);
-        const bool fresh = peer.wall_ms != 0 && now - peer.pinged_at <= kFreshMs;
-        agree += fresh && std::max(theirs, wall) - std::min(theirs, wall) <= kApartMs ? 1 : 0;
+        if (peer.wall_ms != 0 && now - peer.pinged_at <= kFreshMs) {
+            walls.push_back(peer.wall_ms + (now - peer.pinged_at));
+        }
     }
-    view_.wall_trusted = agree * 2 > options_.nodes;
+    std::sort(walls.begin(), walls.end());
+    const std::uint64_t middle = walls[(walls.size() - 1) / 2];
+    const auto agree = std::count_if(walls.begin(), walls.end(), [middle](std::uint64_t wall) {
+        return std::max(wall, middle) - std::min(wall, middle) <= kApartMs;
+    });
+    const bool trusted = static_cast<std::size_t>(agree) * 2 > options_.nodes && middle > now;
+    view_.wall_at_boot_ms = trusted ? middle - now : 0;
 }
 
 void Core::end_turn() {

@@ -18,7 +18,7 @@ Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
       replica_(options, start, reader, *this),
       applied_limits_(machine.limits()) {
     replica_.observe_time(machine.time(), view_.clock.mono_ms());
-    replica_.trust_wall(view_.wall_trusted);
+    replica_.trust_wall(view_.wall_at_boot_ms != 0);
     had_time_at_ = view_.clock.mono_ms();
 }
 
@@ -30,7 +30,8 @@ LeaderIs Group::leader() const {
 }
 
 SetMs Group::now() {
-    return replica_.stamp(view_.clock.mono_ms(), view_.wall_trusted ? view_.clock.wall_ms() : 0);
+    const MonoMs now = view_.clock.mono_ms();
+    return replica_.stamp(now, view_.wall_at_boot_ms == 0 ? 0 : view_.wall_at_boot_ms + now);
 }
 
 void Group::tick(MonoMs now_ms) {

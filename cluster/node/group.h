@@ -33,7 +33,8 @@ struct NodeView {
     Ports& ports;
     NodeId self;
     bool disk_low = false;
-    bool wall_trusted = true;  // a majority's wall clocks are within 10 s of this node's
+    // Wall clock less boot clock, of the node in the middle; 0: no majority is within 10 s of it.
+    std::uint64_t wall_at_boot_ms = 0;
     StateLimits limits;
     std::vector<QueueDeclaration> queues;
     SlotMap slots;

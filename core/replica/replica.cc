@@ -55,8 +55,8 @@ std::string& Replica::open_entry(SetMs now) {
 
 SetMs Replica::stamp(MonoMs mono_ms, std::uint64_t wall_ms) {
     if (stamp_base_ == 0) {
-        stamp_base_ = wall_ms != 0 ? std::max(set_time_, wall_ms)
-                                   : set_time_ + (mono_ms - std::min(mono_ms, observed_at_));
+        const SetMs passed = set_time_ + (mono_ms - std::min(mono_ms, observed_at_));
+        stamp_base_ = std::max<SetMs>(set_time_ == 0 && wall_ms != 0 ? 0 : passed, wall_ms);
         stamp_mono_ = mono_ms;
     }
     return stamp_base_ + (mono_ms - stamp_mono_);

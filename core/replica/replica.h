@@ -126,10 +126,9 @@ public:
 
     [[nodiscard]] raft::Status status() const { return raft_.status(); }
     [[nodiscard]] Index applied() const { return applied_; }
-    // Effect: the set time to stamp into an entry. A leader's first is the wall clock, or where the
-    // set's time stood if that is later; `wall_ms` 0 (it cannot be trusted): where the set's time
-    // stood and what has passed since. Then it advances by the boot clock: a clock set by hand
-    // moves nothing.
+    // Effect: the set time to stamp into an entry. A leader's first is where the set's time stood
+    // and what has passed since, or the wall clock if that is later; `wall_ms` 0: it cannot be
+    // trusted. Then it advances by the boot clock: a clock set by hand moves nothing.
     [[nodiscard]] SetMs stamp(MonoMs mono_ms, std::uint64_t wall_ms);
     // The set's time as apply saw it, and when on the boot clock.
     void observe_time(SetMs time, MonoMs mono_ms) {
