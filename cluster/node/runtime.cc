@@ -48,7 +48,8 @@ void Node::Runtime::drop_loop_parts() {
 }
 
 Result<> Node::Runtime::open() {
-    if (auto opened = open_disks(); !opened) {
+    files_ = options_.files;
+    if (auto opened = open_disk(options_.data_dir, posix_files_, files_); !opened) {
         return opened;
     }
     auto identity = load_identity(*files_, options_.data_dir, options_.random);
@@ -57,6 +58,10 @@ Result<> Node::Runtime::open() {
     }
     identity_ = *identity;
     if (auto opened = open_membership(); !opened) {
+        return opened;
+    }
+    disk_ = options_.disk;
+    if (auto opened = open_disk(options_.data_dir + "/wal", posix_disk_, disk_); !opened) {
         return opened;
     }
     // The store first: the log takes space for its next segment as soon as it is open.
@@ -121,21 +126,13 @@ Result<> Node::Runtime::open_disk(const std::string& directory,
     return {};
 }
 
-Result<> Node::Runtime::open_disks() {
-    disk_ = options_.disk;
-    files_ = options_.files;
-    if (auto opened = open_disk(options_.data_dir, posix_files_, files_); !opened) {
-        return opened;
-    }
-    return open_disk(options_.data_dir + "/wal", posix_disk_, disk_);
-}
-
 Result<> Node::Runtime::open_log() {
     options_.log.log_id = identity_.id;
     auto log = wal::Log::open(*disk_, options_.log);
     if (!log) {
         return fail("the write-ahead log in " + options_.data_dir + "/wal" +
-                    " cannot be used: " + log.error().text());
+                    " cannot be used: " + log.error().text() +
+                    (has_links() ? "; refill this node: causeway cluster repair --help" : ""));
     }
     writer_ = std::make_unique<wal::Writer>(*disk_, std::move(*log), options_.writer);
     return {};

@@ -126,7 +126,6 @@ private:
 
     Result<> open_disk(const std::string& directory, std::unique_ptr<wal::PosixDisk>& own,
                        wal::Disk*& disk);
-    Result<> open_disks();
     Result<> open_store();
     Result<> open_log();
     Result<> open_links();

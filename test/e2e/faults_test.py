@@ -21,6 +21,7 @@ import time
 from client import Client
 from crash_test import check
 from hub import Hook, Hub, run_tests, wait_until
+from log_files import batches, flip
 from raw_client import CONNACK, DISCONNECT, PUBACK, PUBLISH, SUBSCRIBE, RawPublisher, RawSubscriber, packet, text
 
 PROGRAM = sys.argv[1]
@@ -318,27 +319,6 @@ def test_sigterm_under_load():
         assert min(c.resumed for c in [*publishers, subscriber]) >= 2, "a session was not resumed"
         broken = check(publishers, subscriber.delivered, hub.drain_queue("copies"))
         assert not broken, broken
-
-
-def batches(folder):
-    """(file, offset, size) of the batches in the log, in order of their numbers (docs/formats/wal.md)."""
-    found = []
-    for file in sorted(folder.glob("wal-*.log")):
-        data = file.read_bytes()
-        for offset in range(0, len(data), 4096):
-            length, batch, _, _, _, _, _, ordinal, kind = struct.unpack_from("<IQQQQIIIB", data, offset + 12)
-            if batch and ordinal == 0 and 1 <= kind & 0x7F <= 9 and 64 + length <= len(data) - offset:
-                found.append((batch, file, offset, 64 + length))
-    return [entry[1:] for entry in sorted(found, key=lambda entry: entry[0])]
-
-
-def flip(file, offset, count=16):
-    with open(file, "r+b") as out:
-        out.seek(offset)
-        old = out.read(count)
-        out.seek(offset)
-        out.write(bytes(byte ^ 0xFF for byte in old))
-        return old
 
 
 def ended(hub, before):

@@ -14,6 +14,7 @@ from client import V5, Client
 from fleet import names_in_each_set
 from hub import wait_until
 from local_cluster import LocalCluster, Member
+from log_files import batches, flip
 
 SETS = 4
 cluster = None
@@ -220,6 +221,24 @@ def test_a_node_is_drained_and_removed():
     sub.disconnect()
 
 
+def repair_and_refill(node, number):
+    """As docs/cluster.md says: the node holds a replica of every set again, under another number."""
+    name = f"n{node.number}"
+    code, text, error = cli("repair", name, "--api", cluster.node(2).api, "--wait", "60", limit_s=90)
+    assert code == 0 and "cluster join" in text, (text, error)
+    (node.folder / "data").rename(node.folder / "data.broken")
+    code, text, error = cli("join", "--config", str(node.folder / "config.json"))
+    assert code == 0 and number in text, (text, error)
+    node.start(cluster.program)
+    wait_serving(node)
+
+    def refilled():
+        seen = view(cluster.node(2))
+        return settled(seen) and of(seen, name)["replicas"] == SETS + 1
+    wait_until("it is refilled", refilled, 60)
+    shutil.rmtree(node.folder / "data.broken")
+
+
 def test_a_wiped_disk_is_not_the_old_node():
     sub = subscriber(cluster.node(2), "wiped")
     wiped = cluster.node(3)
@@ -233,18 +252,7 @@ def test_a_wiped_disk_is_not_the_old_node():
     publish_everywhere(cluster.node(4), "without", TOPICS)
     take(sub, SETS)
     wiped.kill()
-    code, text, error = cli("repair", "n3", "--api", cluster.node(2).api, "--wait", "60", limit_s=90)
-    assert code == 0 and "cluster join" in text, (text, error)
-    shutil.rmtree(wiped.folder / "data")
-    code, text, error = cli("join", "--config", str(wiped.folder / "config.json"))
-    assert code == 0 and "node 5" in text, (text, error)
-    wiped.start(cluster.program)
-    wait_serving(wiped)
-
-    def refilled():
-        seen = view(cluster.node(2))
-        return settled(seen) and of(seen, "n3")["replicas"] == SETS + 1
-    wait_until("it is refilled", refilled, 60)
+    repair_and_refill(wiped, "node 5")
     # Two of three voters hold everything: the refilled one is needed now.
     cluster.node(4).kill()
     wait_until("all sets have leaders", lambda: all(each["leader"] for each in view(cluster.node(2))["sets"]), 20)
@@ -253,10 +261,38 @@ def test_a_wiped_disk_is_not_the_old_node():
     sub.disconnect()
 
 
+def test_a_damaged_record_stops_one_node_which_is_refilled():
+    node, others = cluster.node(4), [cluster.node(2), cluster.node(3)]
+    node.start(cluster.program)
+    wait_serving(node)
+    wait_until("all are close", lambda: settled(view(cluster.node(2))), 60)
+    sub = subscriber(cluster.node(2), "damaged")
+    for i in range(10):
+        publish_everywhere(cluster.node(3), f"kept {i}", TOPICS)
+    node.kill()
+    log = batches(node.folder / "data" / "wal")
+    file, offset, _ = log[len(log) // 2]
+    flip(file, offset + 64)
+    before = len(node.log_text())
+    assert node.start(cluster.program).wait(40) == 2
+    said = node.log_text()[before:].strip()
+    assert "\n" not in said and file.name in said and str(offset) in said and "repair" in said, said
+    publish_everywhere(others[1], "without", TOPICS)  # the sets go on
+    repair_and_refill(node, "node 6")
+    # Two of three voters hold everything: the refilled one is needed now.
+    others[1].kill()
+    wait_until("all sets have leaders", lambda: all(each["leader"] for each in view(cluster.node(2))["sets"]), 20)
+    publish_everywhere(node, "refilled", TOPICS)
+    assert take(sub, 12 * SETS) == sorted(
+        (topic, mark) for topic in TOPICS for mark in [f"kept {i}" for i in range(10)] + ["without", "refilled"])
+    sub.disconnect()
+
+
 TESTS = [test_every_node_shows_the_same_cluster, test_a_leadership_is_handed_over,
          test_leaderships_are_spread_again, test_rules_applied_by_one_node_are_active_on_all,
          test_a_fourth_node_joins_and_gets_its_share,
-         test_a_node_is_drained_and_removed, test_a_wiped_disk_is_not_the_old_node]
+         test_a_node_is_drained_and_removed, test_a_wiped_disk_is_not_the_old_node,
+         test_a_damaged_record_stops_one_node_which_is_refilled]
 
 
 def main():
