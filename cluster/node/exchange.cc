@@ -83,6 +83,12 @@ void Group::take(const Speaker& from, wire::PeerItems& items) {
         return;  // sent again, to whoever leads then
     }
     if (items.first == 0) {
+        // Of a leader that was frozen or cut off: behind what its successor sent meanwhile.
+        const auto leader = view_.leaders.find(items.from);
+        if (leader != view_.leaders.end() && leader->second.node &&
+            !(leader->second.node == from.node)) {
+            return;
+        }
         view_.ports.apply(id(),
                           replica::UnloggedFromPeer{SharedBytes::take(std::move(items.items))});
         return;

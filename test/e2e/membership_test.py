@@ -152,7 +152,7 @@ def test_rules_applied_by_one_node_are_active_on_all():
     expect_ruled("v1", nodes)
 
 
-def add_node(number):
+def add_node(number, roles=None):
     """A configuration for one more node, with seeds instead of the list of nodes."""
     certs = cluster.folder / "certs"
     subprocess.run([cluster.program, "cert", "issue-node", "--name", f"n{number}", "--dir", str(certs)], check=True,
@@ -162,7 +162,7 @@ def add_node(number):
     node = Member(cluster.folder, number, first.host.rsplit(".", 1)[0] + ".{}")
     node.folder.mkdir()
     config = json.loads((first.folder / "config.json").read_text())
-    config["node"] = {"id": f"n{number}", "data_dir": str(node.folder / "data")}
+    config["node"] = {"id": f"n{number}", "data_dir": str(node.folder / "data"), **({"roles": roles} if roles else {})}
     config["listeners"][0]["bind"] = f"{host}:1883"
     config["api"]["bind"] = f"{host}:8080"
     own = config["cluster"]
@@ -288,11 +288,44 @@ def test_a_damaged_record_stops_one_node_which_is_refilled():
     sub.disconnect()
 
 
+def test_a_node_that_is_only_a_gateway_holds_nothing_and_one_that_is_only_core_lets_nobody_in():
+    cluster.node(3).start(cluster.program)
+    wait_serving(cluster.node(3))
+    sub = subscriber(cluster.node(2), "roles")
+    gateway, core = add_node(5, ["gateway"]), add_node(6, ["core"])
+    config = json.loads((core.folder / "config.json").read_text())
+    config["listeners"] = []
+    (core.folder / "config.json").write_text(json.dumps(config))
+    for node in (gateway, core):
+        code, text, error = cli("join", "--config", str(node.folder / "config.json"))
+        assert code == 0, (text, error)
+        cluster.nodes.append(node)
+        node.start(cluster.program)
+    wait_serving(gateway)
+    publish_everywhere(gateway, "by the gateway", TOPICS)
+    take(sub, SETS)
+    sub.disconnect()
+    sub = subscriber(gateway, "roles of its own")
+
+    def has_share():
+        seen = view(gateway)
+        return settled(seen) and of(seen, "n6") and of(seen, "n6")["replicas"] > 1 and seen
+    seen = wait_until("the core node holds its share", has_share, 60)
+    assert of(seen, "n5")["replicas"] == 0 and of(seen, "n5")["roles"] == ["gateway"], seen["nodes"]
+    assert all(of(seen, "n5")["id"] not in holders(seen, number) for number in range(SETS + 1)), seen["sets"]
+    bound = json.loads((core.folder / "data" / "ports.json").read_text())
+    assert bound["listeners"] == [], bound
+    publish_everywhere(gateway, "again", TOPICS)
+    take(sub, SETS)
+    sub.disconnect()
+
+
 TESTS = [test_every_node_shows_the_same_cluster, test_a_leadership_is_handed_over,
          test_leaderships_are_spread_again, test_rules_applied_by_one_node_are_active_on_all,
          test_a_fourth_node_joins_and_gets_its_share,
          test_a_node_is_drained_and_removed, test_a_wiped_disk_is_not_the_old_node,
-         test_a_damaged_record_stops_one_node_which_is_refilled]
+         test_a_damaged_record_stops_one_node_which_is_refilled,
+         test_a_node_that_is_only_a_gateway_holds_nothing_and_one_that_is_only_core_lets_nobody_in]
 
 
 def main():
