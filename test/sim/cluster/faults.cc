@@ -203,9 +203,12 @@ void Faults::damage() {
     }
 }
 
-// One clock is wrong, by an hour at most; the others are put right. A node alone has nothing to
-// compare its clock with when it starts: there an hour that the clock jumps has passed.
+// One clock is wrong, by an hour at most; the others are put right, and nobody remembers what they
+// said before. A node alone has nothing to compare its clock with when it starts: there an hour
+// that the clock jumps has passed.
 void Faults::jump_clock() {
+    // Longer than cluster/node's Core goes by what a node said.
+    constexpr TimeUs kClocksForgotten = 2'500 * kMs;
     constexpr std::uint64_t kHourMs = 3'600'000;
     Random& random = world_.random;
     ++totals.clock_jumps;
@@ -216,7 +219,12 @@ void Faults::jump_clock() {
         node->set_wall(0);
     }
     const std::uint64_t span = random.chance(1, 2) ? 2 * kHourMs : 240'000;
-    any_node().set_wall(jump(nodes_.size() > 1 ? span : 1'000));
+    const std::int64_t wrong_by = jump(nodes_.size() > 1 ? span : 1'000);
+    world_.after(kClocksForgotten, [this, wrong_by, jumps = totals.clock_jumps] {
+        if (!healed_ && jumps == totals.clock_jumps) {
+            any_node().set_wall(wrong_by);
+        }
+    });
 }
 
 // A crash at a step of a snapshot, more often where a moment is all there is.
