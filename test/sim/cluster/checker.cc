@@ -201,6 +201,12 @@ void ClusterChecker::leads(NodeId node, GroupId group, Term term) {
         return;
     }
     ++totals.leaders;
+    // Frozen as soon as it was elected and seen only now: what a later leader committed, this one
+    // need not have.
+    const auto later = std::next(known);
+    if (later != leaders_.end() && later->first.first == group) {
+        return;
+    }
     const Shadow& shadow = this->shadow(node, group);
     const auto& applied = applied_[group];
     for (std::size_t i = 0; i < applied.size(); ++i) {
