@@ -86,7 +86,7 @@ void Group::take(const Speaker& from, wire::PeerItems& items) {
         // Of a leader that was frozen or cut off: behind what its successor sent meanwhile.
         const auto leader = view_.leaders.find(items.from);
         if (leader != view_.leaders.end() && leader->second.node &&
-            !(leader->second.node == from.node)) {
+            leader->second.node != from.node) {
             return;
         }
         view_.ports.apply(id(),

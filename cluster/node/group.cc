@@ -18,7 +18,6 @@ Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
       replica_(options, start, reader, *this),
       applied_limits_(machine.limits()) {
     replica_.observe_time(machine.time(), view_.clock.mono_ms());
-    replica_.trust_wall(view_.wall_at_boot_ms != 0);
     had_time_at_ = view_.clock.mono_ms();
 }
 

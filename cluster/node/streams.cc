@@ -14,6 +14,25 @@ constexpr MonoMs kLaterMaxMs = 10'000;
 // Commands of one frame; more go into the next.
 constexpr std::size_t kFrameBytes = 1U << 20;
 
+// An encoded command as it waits: kind and fields, without stream and number.
+std::string kept_bytes(std::string_view command) {
+    ByteReader in(command);
+    CommandHeader header;
+    CW_CHECK(decode_header(in, header));
+    std::string kept;
+    kept.reserve(1 + in.rest().size());
+    kept.push_back(static_cast<char>(header.kind));
+    kept.append(in.rest());
+    return kept;
+}
+
+template <typename Command>
+std::string kept_form(const Command& command) {
+    std::string encoded;
+    encode(CommandHeader{}, command, encoded);
+    return kept_bytes(encoded);
+}
+
 }  // namespace
 
 Streams::Streams(const StreamsOptions& options, SubmitterEvents& events, Send send, MonoMs now)
@@ -39,15 +58,8 @@ Streams::Stream& Streams::stream_of(GroupId set) {
 // --- Submitter ---------------------------------------------------------------------------------
 
 bool Streams::submit_to(GroupId set, std::string_view command, const CommandTag& tag) {
-    ByteReader in(command);
-    CommandHeader header;
-    CW_CHECK(decode_header(in, header));
-    std::string kept;
-    kept.reserve(1 + in.rest().size());
-    kept.push_back(static_cast<char>(header.kind));
-    kept.append(in.rest());
     Stream& stream = stream_of(set);
-    add(stream, std::move(kept), tag);
+    add(stream, kept_bytes(command), tag);
     return has_room(stream);
 }
 
@@ -55,6 +67,28 @@ void Streams::add(Stream& stream, std::string command, const CommandTag& tag) {
     stream.waiting_bytes += command.size();
     stream.waiting.push_back(Waiting{tag, std::move(command)});
     ++stream.unsent;
+}
+
+bool Streams::withdraw(std::string_view key, const CommandTag& tag) {
+    Stream& stream = stream_of(key);
+    const auto found =
+        std::find_if(stream.waiting.begin(), stream.waiting.end(),
+                     [&tag](const Waiting& waiting) { return waiting.tag == tag; });
+    if (found == stream.waiting.end()) {
+        return false;  // its result was here
+    }
+    stream.waiting_bytes -= found->command.size();
+    const auto at = static_cast<std::uint64_t>(found - stream.waiting.begin());
+    if (stream.first + at > stream.sent) {
+        stream.waiting.erase(found);
+        --stream.unsent;
+        return true;
+    }
+    // Whoever has it may perform it. Whoever is sent it from now on refuses it: numbers are applied
+    // once, so it is one or the other.
+    found->command = kept_form(Refused{ResultCode::kStale});
+    stream.waiting_bytes += found->command.size();
+    return false;
 }
 
 void Streams::acknowledge(std::string_view client_id, const AckRange& range, bool urgent) {
@@ -78,15 +112,8 @@ void Streams::send_acks(Stream& stream) {
     if (stream.acks.ranges.empty()) {
         return;
     }
-    std::string command;
-    encode(CommandHeader{}, stream.acks, command);
+    add(stream, kept_form(stream.acks), CommandTag{});
     stream.acks.ranges.clear();
-    ByteReader in(command);
-    CommandHeader header;
-    CW_CHECK(decode_header(in, header));
-    std::string kept(1, static_cast<char>(header.kind));
-    kept.append(in.rest());
-    add(stream, std::move(kept), CommandTag{});
 }
 
 bool Streams::submit_unlogged(std::string_view key, const Publish& publish) {
@@ -180,6 +207,7 @@ void Streams::encode_unsent(Stream& stream, std::string& frames) {
         append_frame(scratch_, frames);
         ++at;
     }
+    stream.sent = std::max(stream.sent, stream.first + at - 1);
     stream.unsent = stream.waiting.size() - at;
 }
 
@@ -374,17 +402,19 @@ void Streams::lose(Stream& stream) {
     stream.unsent = 0;
     stream.acks.ranges.clear();
     stream.heard_at = now_;
+    const std::uint64_t first = stream.first;
+    const std::uint64_t sent = std::exchange(stream.sent, 0);
     const auto lost = std::exchange(stream.waiting, {});
     const auto later = std::exchange(stream.later, {});
     // The sessions at home there first: what others owed to this set is theirs to end.
     events_.on_home_lost(stream.set);
-    for (const Waiting& waiting : lost) {
-        if (waiting.tag.generation != 0) {
-            events_.on_result_lost(waiting.tag);
+    for (std::size_t at = 0; at < lost.size(); ++at) {
+        if (lost[at].tag.generation != 0) {
+            events_.on_result_lost(lost[at].tag, first + at <= sent);
         }
     }
     for (const auto& [seq, unsettled] : later) {
-        events_.on_result_lost(unsettled.tag);
+        events_.on_result_lost(unsettled.tag, true);
     }
     reach(stream);
 }

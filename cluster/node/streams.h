@@ -80,6 +80,7 @@ public:
         return options_.slots.set_of(key);
     }
     bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) override;
+    bool withdraw(std::string_view key, const CommandTag& tag) override;
     [[nodiscard]] const std::vector<GroupId>& sets() const override { return options_.sets; }
     void acknowledge(std::string_view client_id, const AckRange& range, bool urgent) override;
     bool submit_unlogged(std::string_view key, const Publish& publish) override;
@@ -120,6 +121,7 @@ private:
         bool open = false;  // attached: commands may be sent
         Index received;
         std::uint64_t first = 1;  // number of the first that waits
+        std::uint64_t sent = 0;   // the highest number ever sent to anybody
         std::deque<Waiting> waiting;
         std::size_t unsent = 0;  // how many at the end of `waiting` are not sent yet
         std::size_t waiting_bytes = 0;

@@ -44,7 +44,7 @@ enum class CommandKind : std::uint8_t {
     kQueueReceive,
     kQueueAck,
     kOutboxDone,  // a sink delivery ended
-    kRefused,     // stands for a command the leader could not take (its disk is nearly full)
+    kRefused,     // stands for a command the leader could not take, or a gateway withdrew
     kSetLimits,   // the limits apply decides by: in the log, so that a replay decides the same
     kSetLayout,   // which set this is and who owns each slot (peer.h)
     kPeerItems,   // items of another set's stream to this one (peer.h)
@@ -218,7 +218,7 @@ struct OutboxDone {
     std::string_view dead_letter;  // queue that gets it then; empty: counted and dropped
 };
 
-// Stands for a command the leader could not take.
+// Stands for a command the leader could not take (kQuotaExceeded) or a gateway withdrew (kStale).
 struct Refused {
     ResultCode code{};
     // Of a QoS 2 publish: sent again, it may have been accepted the first time. 0: none.

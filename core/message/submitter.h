@@ -18,6 +18,8 @@ struct CommandTag {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
     std::uint64_t token = 0;
+
+    bool operator==(const CommandTag&) const = default;
 };
 
 // Receives what comes back, on the loop's thread, never from inside a call of the Submitter.
@@ -25,8 +27,9 @@ class SubmitterEvents {
 public:
     virtual ~SubmitterEvents() = default;
     virtual void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) = 0;
-    // The command's result will never be known: its stream was lost. Nothing may be answered.
-    virtual void on_result_lost(const CommandTag& tag) = 0;
+    // The command's result will never be known: its stream was lost. Nothing may be answered, unless
+    // it was never `sent`: then it is known not to have been performed.
+    virtual void on_result_lost(const CommandTag& tag, bool sent) = 0;
     // Deliveries and takeovers of one stream, in order. Messages may be kept by copying
     // SharedBytes.
     virtual void on_outputs(const StreamOutputs& outputs) = 0;
@@ -54,6 +57,10 @@ public:
     }
     // The same for a set of the caller's choice, one of sets().
     virtual bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) = 0;
+    // Effect: nobody wants the command for the set that owns `key` any more. True: it was not sent
+    // yet, will never be performed and has no result. False: it is performed or refused, whichever
+    // comes first, and its result tells which.
+    virtual bool withdraw(std::string_view key, const CommandTag& tag) = 0;
     // All sets, ascending.
     [[nodiscard]] virtual const std::vector<GroupId>& sets() const = 0;
 

@@ -56,7 +56,7 @@ std::string& Replica::open_entry(SetMs now) {
 SetMs Replica::stamp(MonoMs mono_ms, std::uint64_t wall_ms) {
     if (stamp_base_ == 0) {
         const SetMs passed = set_time_ + (mono_ms - std::min(mono_ms, observed_at_));
-        stamp_base_ = std::max<SetMs>(set_time_ == 0 && wall_ms != 0 ? 0 : passed, wall_ms);
+        stamp_base_ = std::max<SetMs>(passed, wall_ms);
         stamp_mono_ = mono_ms;
     }
     return stamp_base_ + (mono_ms - stamp_mono_);

@@ -175,7 +175,8 @@ ResultCode Publisher::refuse(const Refused& command, StreamId stream) {
     if (session != nullptr && !sessions_.may_note_incoming(*session, command.packet_id)) {
         return ResultCode::kOk;
     }
-    ++context_.counters().publishes_refused;
+    // kStale: a gateway withdrew what it had sent.
+    context_.counters().publishes_refused += command.code == ResultCode::kQuotaExceeded ? 1 : 0;
     return command.code;
 }
 

@@ -480,11 +480,13 @@ bool Api::may_ask(GroupId set) const {
     return submitter_->available(set) && submitter_->has_room(set);
 }
 
-void Api::on_result_lost(const CommandTag& tag) {
+void Api::on_result_lost(const CommandTag& tag, bool sent) {
     const auto asked = asks_.extract(tag.token);
     auto lost = asked ? pending_.extract(asked.mapped().pending) : decltype(pending_)::node_type{};
     if (lost) {
-        lost.mapped().responder.respond(error(503, "the outcome is not known: the core was lost"));
+        lost.mapped().responder.respond(
+            error(503, sent ? "the outcome is not known: the core was lost"
+                            : "nothing was done: the set has no leader; try again"));
     }
 }
 

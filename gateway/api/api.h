@@ -48,7 +48,7 @@ public:
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
-    void on_result_lost(const CommandTag& tag) override;
+    void on_result_lost(const CommandTag& tag, bool sent) override;
     void on_outputs(const StreamOutputs&) override {}
     void on_room() override {}
     void on_home_lost(GroupId) override {}

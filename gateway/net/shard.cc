@@ -99,6 +99,11 @@ void Shard::perform(Connection& connection) {
     session::Session& session = connection.session();
     const CommandTag tag{static_cast<std::uint32_t>(connection.nonce() >> 32),
                          static_cast<std::uint32_t>(connection.nonce()), 0};
+    if (effects.withdraw) {
+        CommandTag own = tag;
+        own.token = *std::exchange(effects.withdraw, std::nullopt);
+        session.on_withdrawn(submitter_->withdraw(session.client_id(), own), effects);
+    }
     const std::string_view commands = effects.commands;
     bool full = false;  // some set this connection needs
     for (const auto& submission : effects.submissions) {
@@ -215,9 +220,9 @@ void Shard::resume_if_ready(Connection& connection) {
     }
 }
 
-void Shard::on_result_lost(const CommandTag& tag) {
+void Shard::on_result_lost(const CommandTag& tag, bool sent) {
     if (Connection* connection = find(nonce_of(tag.slot, tag.generation))) {
-        connection->session().on_result_lost(effects_);
+        connection->session().on_result_lost(sent, effects_);
         perform(*connection);
         release_if_done(*connection);
     }

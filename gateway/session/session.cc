@@ -176,7 +176,7 @@ void Session::on_timer(MonoMs now, Effects& out) {
         return;
     }
     if (phase_ == Phase::kOpening) {
-        refuse_connect(ReasonCode::kServerUnavailable, out);
+        out.withdraw = make_token(Ticket::kOpen, 0);
         return;
     }
     if (phase_ == Phase::kAuthenticating) {
@@ -213,23 +213,40 @@ void Session::on_takeover(std::uint64_t epoch, Effects& out) {
 }
 
 void Session::on_stream_lost(Effects& out) {
-    results_due_ = 0;
+    // What became of an OPEN is told by on_result_lost(), which follows.
+    results_due_ = phase_ == Phase::kOpening ? 1 : 0;
     if (phase_ == Phase::kOnline) {
         stale_ = true;  // the core has detached the session already
         fail(ReasonCode::kUseAnotherServer, "this gateway lost its stream to the core", out);
-    } else if (phase_ == Phase::kOpening) {
-        refuse_connect(ReasonCode::kServerUnavailable, out);
     }
 }
 
-void Session::on_result_lost(Effects& out) {
+void Session::on_result_lost(bool sent, Effects& out) {
     results_due_ -= results_due_ == 0 ? 0 : 1;
+    if (phase_ == Phase::kOpening && !sent) {
+        refuse_connect(ReasonCode::kServerUnavailable, out);
+        return;
+    }
     fail(ReasonCode::kUseAnotherServer, "the core lost track of a command", out);
+}
+
+void Session::on_withdrawn(bool never, Effects& out) {
+    results_due_ -= never && results_due_ != 0 ? 1 : 0;
+    if (phase_ != Phase::kOpening) {
+        return;
+    }
+    if (never) {
+        refuse_connect(ReasonCode::kServerUnavailable, out);
+    } else {  // an unknown outcome is never answered
+        finish(End::kNow, "no answer of the core to CONNECT in time", out);
+    }
 }
 
 void Session::on_closed(Effects& out) {
     if (phase_ == Phase::kOnline) {
         submit_close(CloseReason::kLost, std::nullopt, out);
+    } else if (phase_ == Phase::kOpening) {
+        out.withdraw = make_token(Ticket::kOpen, 0);
     }
     finish(End::kNow, "the peer closed the connection", out);
 }
@@ -238,6 +255,9 @@ void Session::on_shutdown(mqtt::ReasonCode code, Effects& out) {
     if (phase_ == Phase::kOnline) {
         fail(code, "closed by the server", out);
     } else if (phase_ != Phase::kEnded) {
+        if (phase_ == Phase::kOpening) {
+            out.withdraw = make_token(Ticket::kOpen, 0);
+        }
         finish(End::kNow, "closed by the server", out);
     }
 }

@@ -74,8 +74,10 @@ public:
     // The core lost this loop's stream: what was submitted has no result.
     void on_stream_lost(Effects& out);
     // The result of one submission will never be known: nothing of it may be answered, so the
-    // connection ends; the session at home goes on.
-    void on_result_lost(Effects& out);
+    // connection ends; the session at home goes on. Not `sent`: it was not performed.
+    void on_result_lost(bool sent, Effects& out);
+    // What became of Effects::withdraw. `never`: the OPEN will not be performed and has no result.
+    void on_withdrawn(bool never, Effects& out);
 
     // --- for the driver ------------------------------------------------------------------------
 

@@ -97,6 +97,8 @@ struct Effects {
     bool has_unlogged = false;
     Publish unlogged;
     std::string body;
+    // The token of an OPEN that is not wanted any more: Submitter::withdraw(), then on_withdrawn().
+    std::optional<std::uint64_t> withdraw;
     End end = End::kNone;
     std::string_view why;  // for the log, when `end` is set; static
     bool deadline_changed = false;
@@ -109,6 +111,7 @@ struct Effects {
         acknowledged.clear();
         has_unlogged = false;
         body.clear();
+        withdraw.reset();
         end = End::kNone;
         why = {};
         deadline_changed = false;

@@ -267,9 +267,11 @@ def test_minority():
         assert kind == DISCONNECT and body[0] == 0x9C, (kind, body.hex())
         assert three.read() == (0, b"")
         wait_until("the 3.1.1 connection is closed", lambda: four.disconnected is not None)
+        # Refused, if nobody was sent it; else its outcome is not known, and it is closed without a word.
         kind, body = early.read()
-        assert kind == CONNACK and body[1] == 0x88, (kind, body.hex())
-        print(f"        CONNACK 0x88 from {after:.2f} s on (one that waited: {time.monotonic() - early.began:.2f} s), "
+        assert (kind == CONNACK and body[1] == 0x88) or (kind, body) == (0, b""), (kind, body.hex())
+        print(f"        CONNACK 0x88 from {after:.2f} s on (one that waited: {'CONNACK 0x88' if kind else 'closed'} "
+              f"after {time.monotonic() - early.began:.2f} s), "
               f"DISCONNECT 0x9C after {closed:.2f} s")
         assert 4 <= closed < 7, closed
         four.mqtt.loop_stop()

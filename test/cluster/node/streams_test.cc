@@ -24,8 +24,8 @@ public:
         log.push_back("result " + std::to_string(tag.token) + " " +
                       std::to_string(static_cast<int>(code)));
     }
-    void on_result_lost(const CommandTag& tag) override {
-        log.push_back("lost " + std::to_string(tag.token));
+    void on_result_lost(const CommandTag& tag, bool sent) override {
+        log.push_back((sent ? "lost " : "never sent ") + std::to_string(tag.token));
     }
     void on_outputs(const StreamOutputs& outputs) override {
         log.push_back("outputs " + std::to_string(outputs.deliveries.size()));
@@ -73,6 +73,13 @@ protected:
         sent.clear();
         events.log.clear();
     }
+    // The same, for what has been submitted before.
+    void open_in_place() {
+        tell(LeaderIs{kSet, kFirst, Term(1)});
+        const wire::Attachment asked = attachment();
+        sent.clear();
+        tell(wire::StreamOpened{kSet, 0, asked, 7, Index(10)});
+    }
     bool submit(std::uint64_t token) {
         std::string command;
         Publish publish;
@@ -92,6 +99,19 @@ protected:
             EXPECT_TRUE(decode_header(fields, header));
             EXPECT_EQ(header.stream, 7U);
             found.push_back(header.seq);
+        }
+        return found;
+    }
+    std::vector<CommandKind> kinds(std::size_t at) {
+        const auto commands = sent_frame<wire::Commands>(at);
+        std::vector<CommandKind> found;
+        ByteReader in(commands.frames);
+        std::string_view command;
+        while (next_frame(in, command)) {
+            ByteReader fields(command);
+            CommandHeader header;
+            EXPECT_TRUE(decode_header(fields, header));
+            found.push_back(header.kind);
         }
         return found;
     }
@@ -123,6 +143,47 @@ TEST_F(StreamsTest, AsksWhoeverLeadsForAStreamAndSendsWhatWaited) {
     tell(wire::StreamOpened{kSet, 0, attachment(), 7, Index(10)});
     EXPECT_THAT(numbers(1), ElementsAre(1));
     EXPECT_TRUE(streams->available(kSet));
+}
+
+TEST_F(StreamsTest, WhatIsWithdrawnBeforeItIsSentIsNeverSent) {
+    submit(1);
+    submit(2);
+    submit(3);
+    EXPECT_TRUE(streams->withdraw("a/b", CommandTag{1, 1, 2}));
+    EXPECT_FALSE(streams->withdraw("a/b", CommandTag{1, 1, 2}));
+    open_in_place();
+    EXPECT_THAT(numbers(0), ElementsAre(1, 2));
+    EXPECT_THAT(kinds(0), ElementsAre(CommandKind::kPublish, CommandKind::kPublish));
+    tell(news(sent_frame<wire::Commands>(0).attachment, 11, {1, 2}));
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0", "result 3 0"));
+}
+
+// Whoever got it first may have it in its log; whoever gets it next refuses it.
+TEST_F(StreamsTest, WhatIsWithdrawnAfterItWasSentKeepsItsNumberAndSaysNothing) {
+    open();
+    submit(1);
+    submit(2);
+    streams->flush();
+    EXPECT_FALSE(streams->withdraw("a/b", CommandTag{1, 1, 1}));
+    sent.clear();
+    tell(LeaderIs{kSet, kSecond, Term(2)});
+    tell(wire::Welcome{kSet, 0, attachment(), 0});
+    EXPECT_THAT(numbers(1), ElementsAre(1, 2));
+    EXPECT_THAT(kinds(1), ElementsAre(CommandKind::kRefused, CommandKind::kPublish));
+    tell(news(sent_frame<wire::Commands>(1).attachment, 11, {1, 2}));
+    EXPECT_THAT(events.take(), ElementsAre("result 1 0", "result 2 0"));
+    EXPECT_FALSE(streams->withdraw("a/b", CommandTag{1, 1, 2})) << "its result was here";
+}
+
+TEST_F(StreamsTest, ALostStreamTellsWhatWasNeverSent) {
+    open();
+    submit(1);
+    streams->flush();
+    tell(PeerReset{kFirst});
+    submit(2);
+    now += options.give_up_ms;
+    streams->give_up_silent(now);
+    EXPECT_THAT(events.take(), ElementsAre("home lost 1", "lost 1", "never sent 2"));
 }
 
 TEST_F(StreamsTest, AnswersInOrderAndOnce) {
@@ -232,6 +293,7 @@ TEST_F(StreamsTest, ADeadOrGappedStreamIsLostAndAnotherAskedFor) {
         make();
         open();
         submit(1);
+        streams->flush();
         tell(LeaderIs{kSet, kSecond, Term(2)});
         tell(wire::StreamRefused{kSet, 0, attachment(), reason, NodeId{}});
         EXPECT_THAT(events.take(), ElementsAre("home lost 1", "lost 1"));

@@ -22,6 +22,7 @@ public:
 
     [[nodiscard]] GroupId home(std::string_view) const override { return sets_[0]; }
     bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) override;
+    bool withdraw(std::string_view, const CommandTag&) override { return false; }
     [[nodiscard]] const std::vector<GroupId>& sets() const override { return sets_; }
     void acknowledge(std::string_view client_id, const AckRange& range, bool urgent) override;
     bool submit_unlogged(std::string_view key, const Publish& publish) override;

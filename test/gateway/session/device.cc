@@ -142,9 +142,13 @@ void Device::takeover(std::uint64_t of) {
 }
 
 void Device::stream_lost() {
-    asked.clear();
+    const auto lost = std::exchange(asked, {});
     session.on_stream_lost(effects_);
     settle();
+    for (std::size_t i = 0; i < lost.size(); ++i) {
+        session.on_result_lost(commands_sent, effects_);
+        settle();
+    }
 }
 
 void Device::advance(std::uint64_t ms) {
@@ -194,6 +198,13 @@ void Device::redecode(Sent& packet) const {
 // What the driver does with the effects, and what must hold whatever the event was.
 void Device::settle() {
     const bool was_over = end != End::kNone;
+    if (effects_.withdraw) {
+        const std::uint64_t token = *std::exchange(effects_.withdraw, std::nullopt);
+        const bool never = !commands_sent && std::erase_if(asked, [token](const Asked& command) {
+                                                 return command.token == token;
+                                             }) != 0;
+        session.on_withdrawn(never, effects_);
+    }
     std::string out = joined(effects_);
     CW_CHECK(!was_over || (out.empty() && effects_.end == End::kNone), "an effect after the end");
     while (!out.empty()) {

@@ -107,6 +107,7 @@ public:
     MonoMs now = 1'000'000;
     SetMs set_now = 1'800'000'000'000;
     bool core_available = true;
+    bool commands_sent = true;  // those asked: false: they wait for somebody to lead
     bool output_full = false;
 
     std::deque<Sent> sent;

@@ -201,21 +201,30 @@ void ClusterChecker::leads(NodeId node, GroupId group, Term term) {
         return;
     }
     ++totals.leaders;
-    // Frozen as soon as it was elected and seen only now: what a later leader committed, this one
-    // need not have.
-    const auto later = std::next(known);
-    if (later != leaders_.end() && later->first.first == group) {
-        return;
-    }
     const Shadow& shadow = this->shadow(node, group);
     const auto& applied = applied_[group];
+    const auto& under = applied_under_[group];
     for (std::size_t i = 0; i < applied.size(); ++i) {
+        // Frozen as soon as it was elected and seen only now: what was committed in a later term,
+        // this one need not have.
+        if (under[i] > term) {
+            return;
+        }
         if (i >= shadow.log.size() || shadow.log[i] != applied[i]) {
             fail("I4", node, group,
                  "leads term " + std::to_string(term.value()) + " without committed entry " +
                      std::to_string(i + 1));
             return;
         }
+    }
+}
+
+void ClusterChecker::serves(NodeId node, GroupId group, Term term, Index applied) {
+    const auto& log = shadow(node, group).log;
+    const std::uint64_t index = applied.value();
+    if (index == 0 || index > log.size() || log[index - 1].term != term) {
+        fail("own term", node, group,
+             "takes commands with no entry of term " + std::to_string(term.value()) + " applied");
     }
 }
 
@@ -239,6 +248,15 @@ void ClusterChecker::status(NodeId node, GroupId group, const raft::Status& stat
     }
 }
 
+Term ClusterChecker::newest_term(GroupId group) const {
+    Term newest;
+    for (auto at = shadows_.lower_bound({group, NodeId{}});
+         at != shadows_.end() && at->first.first == group; ++at) {
+        newest = std::max(newest, at->second.term);
+    }
+    return newest;
+}
+
 void ClusterChecker::applying(NodeId node, GroupId group, const raft::Entry& entry) {
     auto& applied = applied_[group];
     const std::size_t place = entry.index.value() - 1;
@@ -260,6 +278,7 @@ void ClusterChecker::applying(NodeId node, GroupId group, const raft::Entry& ent
     }
     ++totals.applied;
     applied.push_back(fact);
+    applied_under_[group].push_back(newest_term(group));
 }
 
 void ClusterChecker::table(NodeId node, GroupId group, Index applied, std::uint64_t hash) {

@@ -36,6 +36,8 @@ public:
     void durable(NodeId node, const wal::Batch& batch);                   // I6
     void recovered(NodeId node, GroupId group, const wal::Log& log);      // I17
     void leads(NodeId node, GroupId group, Term term);                    // I1, I4
+    // It takes commands: only with an entry of its own term applied.
+    void serves(NodeId node, GroupId group, Term term, Index applied);
     void status(NodeId node, GroupId group, const raft::Status& status);  // I9, I7
     void applying(NodeId node, GroupId group, const raft::Entry& entry);  // I5, I7
     // A table, by its hash: when it is flushed, read for a snapshot, or found after a crash (I5);
@@ -69,6 +71,7 @@ private:
         Term term;
     };
     Shadow& shadow(NodeId node, GroupId group) { return shadows_[{group, node}]; }
+    [[nodiscard]] Term newest_term(GroupId group) const;
     void replacing(NodeId node, const wal::Batch& batch);
     void fail(const char* rule, NodeId node, GroupId group, const std::string& what);
     void note_ids(GroupId group, std::uint64_t index, Term term, std::string_view payload);
@@ -81,6 +84,9 @@ private:
         entries_;
     std::map<std::pair<GroupId, Term>, NodeId> leaders_;
     std::map<GroupId, std::vector<Fact>> applied_;
+    // The newest term any node had written down when an entry was applied first: it was committed
+    // in that term or before. Never falls.
+    std::map<GroupId, std::vector<Term>> applied_under_;
     std::map<std::pair<GroupId, Index>, std::uint64_t> tables_;
     absl::flat_hash_map<std::uint64_t, std::vector<Place>> places_;
 };

@@ -26,7 +26,8 @@ SimDevice::SimDevice(World& world, Fleet& fleet, ClusterChecker& checker, Device
       checker_(checker),
       totals_(totals),
       options_(std::move(options)),
-      who_(fleet.history.names.intern(options_.name)) {
+      client_id_(options_.name),
+      who_(fleet.history.names.intern(client_id_)) {
     for (const DeviceOptions::Filter& filter : options_.filters) {
         subscriptions_.push_back(Subscription{filter});
     }
@@ -46,7 +47,7 @@ bool SimDevice::quiet() const {
     const bool subscribed =
         std::all_of(subscriptions_.begin(), subscriptions_.end(),
                     [](const Subscription& one) { return one.wish == Wish::kActive; });
-    return outgoing_.empty() && received_.empty() &&
+    return outgoing_.empty() && received_.empty() && abandoned_.empty() &&
            (!options_.persistent || (online_ && subscribed));
 }
 
@@ -88,7 +89,9 @@ void SimDevice::act() {
     if (!socket_) {
         // A clean session that has nothing left to say stays away at the end.
         const bool away = away_until_ > world_.now() && !fleet_.finishing;
-        if (!away && (!fleet_.finishing || !quiet())) {
+        if (fleet_.finishing && !open_unknown_ && !abandoned_.empty()) {
+            end_abandoned();
+        } else if (!away && (!fleet_.finishing || !quiet())) {
             connect();
         }
         return;
@@ -106,6 +109,11 @@ void SimDevice::act() {
         send(mqtt::Pingreq{});
     }
     if (fleet_.finishing) {
+        socket_->read_delay = 0;
+        if (!abandoned_.empty() && outgoing_.empty() && received_.empty()) {
+            drop(true);  // to end those
+            return;
+        }
         subscribe_wanted();
         return;
     }
@@ -153,12 +161,12 @@ void SimDevice::act_online() {
     }
 }
 
-void SimDevice::connect() {
+// False: no gateway lives.
+bool SimDevice::open_socket() {
     const Fleet::Gateway to = fleet_.pick_gateway();
     if (to.gateway == nullptr) {
-        return;
+        return false;
     }
-    Random& random = world_.random;
     ++connection_;
     socket_ = std::make_shared<Socket>();
     socket_->owner = this;
@@ -166,7 +174,7 @@ void SimDevice::connect() {
     socket_->gateway = to.gateway;
     socket_->host = to.host;
     to.gateway->expect(socket_);
-    socket_->read_delay = options_.read_delay;
+    socket_->read_delay = fleet_.finishing ? 0 : options_.read_delay;
     online_ = false;
     bytes_.clear();
     connected_at_ = heard_at_ = world_.now();
@@ -178,7 +186,42 @@ void SimDevice::connect() {
             }
         });
     });
+    return true;
+}
 
+// A CONNECT without an answer may be performed at any later time, e.g. when its gateway is no longer
+// stopped; with clean start it ends the session then. A client that wants to know what it has takes
+// another name.
+void SimDevice::begin_identity() {
+    ++totals_.identities;
+    abandoned_.push_back(client_id_);
+    client_id_ = options_.name + "/" + std::to_string(++identities_);
+    who_ = fleet_.history.names.intern(client_id_);
+    open_unknown_ = false;
+}
+
+// Ends what is left of a session given up before, so that nothing waits in it.
+void SimDevice::end_abandoned() {
+    if (!open_socket()) {
+        return;
+    }
+    ending_abandoned_ = true;
+    mqtt::Connect packet;
+    packet.version = mqtt::Version::k5;
+    packet.client_id = abandoned_.back();
+    packet.clean_start = true;
+    send(packet);
+    waiting_since_ = world_.now();
+}
+
+void SimDevice::connect() {
+    if (!open_socket()) {
+        return;
+    }
+    if (open_unknown_) {
+        begin_identity();
+    }
+    Random& random = world_.random;
     const bool v5 = options_.version == mqtt::Version::k5;
     wiping_ = wiping_ || (options_.persistent && v5 && has_session_ && !fleet_.finishing &&
                           random.chance(1, 40));
@@ -191,7 +234,7 @@ void SimDevice::connect() {
     expected_ = !clean_ && has_session_;
     mqtt::Connect packet;
     packet.version = options_.version;
-    packet.client_id = options_.name;
+    packet.client_id = client_id_;
     packet.clean_start = clean_;
     packet.keep_alive_s = kKeepAliveS;
     packet.properties.receive_maximum = options_.receive_maximum;
@@ -209,11 +252,13 @@ void SimDevice::connect() {
         packet.will->payload = will_payload;
         packet.will->qos = 1;
         packet.will->properties.will_delay_interval_s = options_.will_delay_s;
+        wills_.back().event = fleet_.history.events.size();
         note(EventKind::kSent, wills_.back().id, 1, will_topic);
     }
     if (clean_) {
         note(EventKind::kEnded, 0, 0, "");
         session_gone();
+        open_unknown_ = options_.persistent;
         // The end of a session does not wait for the delay of its will.
         for (WillRecord& will : wills_) {
             will.at_once = true;
@@ -246,6 +291,7 @@ void SimDevice::session_gone() {
 void SimDevice::drop(bool tell) {
     SocketPtr socket = std::exchange(socket_, nullptr);
     online_ = false;
+    ending_abandoned_ = false;
     waiting_since_ = 0;
     socket->owner = nullptr;
     for (Subscription& subscription : subscriptions_) {
@@ -311,6 +357,12 @@ void SimDevice::will_delivered(std::uint64_t id) {
 }
 
 void SimDevice::settle_wills() {
+    for (const WillRecord& will : wills_) {
+        if (!will.accepted) {
+            fleet_.history.events[will.event].who = fleet_.history.names.intern(
+                options_.name + ", will " + std::to_string(will.id));
+        }
+    }
     // A delayed will is cancelled by the next connection: when that was in time is not known here.
     if (options_.will_delay_s != 0) {
         return;

@@ -47,6 +47,7 @@ struct DeviceTotals {
     std::uint64_t wills_due = 0;
     std::uint64_t refused = 0;
     std::uint64_t away = 0;           // left for longer on purpose
+    std::uint64_t identities = 0;     // given up, since a clean start of theirs was not answered
     std::uint64_t expiring_kept = 0;  // sessions with an expiry found again within it
     std::uint64_t wills_delayed = 0;  // delivered
     std::uint64_t retained_written = 0;
@@ -83,7 +84,8 @@ public:
     void start();
     // Nothing of it waits, and if its session outlives connections, it is connected to take it.
     [[nodiscard]] bool quiet() const;
-    // After the run: wills that must have been published count as acknowledged.
+    // After the run: wills that must have been published count as acknowledged. One whose CONNECT
+    // was not answered has no place among the others: nobody knows when it was performed.
     void settle_wills();
     // A will was delivered to somebody: it must not be early.
     void will_delivered(std::uint64_t id);
@@ -115,6 +117,7 @@ private:
     };
     struct WillRecord {
         std::uint64_t id = 0;
+        std::size_t event = 0;  // where the history has it
         bool accepted = false;  // CONNACK came
         bool normal = false;    // DISCONNECT was sent, or the connection still stands
         bool at_once = false;   // its session was asked to end since
@@ -124,6 +127,9 @@ private:
     void act();
     void act_online();
     void connect();
+    bool open_socket();
+    void begin_identity();
+    void end_abandoned();
     void drop(bool tell);
     void disconnect();
     void leave();
@@ -159,7 +165,8 @@ private:
     ClusterChecker& checker_;
     DeviceTotals& totals_;
     DeviceOptions options_;
-    Name who_;
+    std::string client_id_;
+    Name who_;  // client_id_
 
     // The client's half of the session.
     std::deque<Outgoing> outgoing_;
@@ -168,6 +175,10 @@ private:
     bool has_session_ = false;  // a CONNACK said so, and nothing has ended it since
     bool unsure_ = false;       // a CONNECT was sent and not answered
     bool wiping_ = false;       // a clean start was asked for and not answered
+    bool open_unknown_ = false;  // not even by a refusal
+    std::uint64_t identities_ = 0;
+    std::vector<std::string> abandoned_;  // client ids whose session may still be there
+    bool ending_abandoned_ = false;       // what this connection is for
     std::vector<WillRecord> wills_;
 
     // The connection.

@@ -38,7 +38,14 @@ void SimDevice::on_bytes(std::uint64_t connection, std::string_view bytes) {
 void SimDevice::take(const mqtt::Connack& packet) {
     if (mqtt::is_error(packet.reason_code)) {
         // Refused: nothing of this CONNECT was done.
+        open_unknown_ = open_unknown_ && ending_abandoned_;
         drop(false);
+        return;
+    }
+    if (ending_abandoned_) {
+        abandoned_.pop_back();
+        send(mqtt::Disconnect{});
+        drop(true);
         return;
     }
     online_ = true;
@@ -64,6 +71,7 @@ void SimDevice::take(const mqtt::Connack& packet) {
         session_gone();
     }
     wiping_ = false;
+    open_unknown_ = false;
     unsure_ = false;
     has_session_ = options_.persistent;
     totals_.resumed += packet.session_present ? 1 : 0;

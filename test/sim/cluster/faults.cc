@@ -211,7 +211,6 @@ void Faults::jump_clock() {
     constexpr TimeUs kClocksForgotten = 2'500 * kMs;
     constexpr std::uint64_t kHourMs = 3'600'000;
     Random& random = world_.random;
-    ++totals.clock_jumps;
     const auto jump = [&](std::uint64_t span) {
         return static_cast<std::int64_t>(random.below(span)) - static_cast<std::int64_t>(span / 2);
     };
@@ -219,10 +218,15 @@ void Faults::jump_clock() {
         node->set_wall(0);
     }
     const std::uint64_t span = random.chance(1, 2) ? 2 * kHourMs : 240'000;
-    const std::int64_t wrong_by = jump(nodes_.size() > 1 ? span : 1'000);
-    world_.after(kClocksForgotten, [this, wrong_by, jumps = totals.clock_jumps] {
-        if (!healed_ && jumps == totals.clock_jumps) {
+    if (nodes_.size() == 1) {
+        any_node().set_wall(jump(1'000));  // nobody else's clock is gone by
+        ++totals.clock_jumps;
+        return;
+    }
+    world_.after(kClocksForgotten, [this, wrong_by = jump(span), turn = ++clock_turns_] {
+        if (!healed_ && turn == clock_turns_) {
             any_node().set_wall(wrong_by);
+            ++totals.clock_jumps;
         }
     });
 }

@@ -62,6 +62,7 @@ private:
     Nodes& nodes_;
     const NodeSettings& settings_;
     bool healed_ = false;
+    std::uint64_t clock_turns_ = 0;  // the newest choice of a wrong clock counts
 };
 
 }  // namespace causeway::sim

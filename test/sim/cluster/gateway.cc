@@ -203,11 +203,19 @@ void SimGateway::take_packets(Connection& connection) {
 
 void SimGateway::perform(Connection& connection) {
     session::Effects& effects = effects_;
+    const auto tag_of = [&connection](std::uint64_t token) {
+        return CommandTag{static_cast<std::uint32_t>(connection.nonce >> 32),
+                          static_cast<std::uint32_t>(connection.nonce), token};
+    };
+    if (effects.withdraw) {
+        const CommandTag tag = tag_of(*std::exchange(effects.withdraw, std::nullopt));
+        connection.session.on_withdrawn(streams_.withdraw(connection.session.client_id(), tag),
+                                        effects);
+    }
     const std::string_view commands = effects.commands;
     bool full = false;
     for (const auto& submission : effects.submissions) {
-        const CommandTag tag{static_cast<std::uint32_t>(connection.nonce >> 32),
-                             static_cast<std::uint32_t>(connection.nonce), submission.token};
+        const CommandTag tag = tag_of(submission.token);
         full |= !streams_.submit(
             submission.topic.empty() ? connection.session.client_id() : submission.topic,
             commands.substr(submission.begin, submission.size), tag);
@@ -284,13 +292,13 @@ void SimGateway::on_result(const CommandTag& tag, ResultCode code, std::string_v
     release_if_done(*connection);
 }
 
-void SimGateway::on_result_lost(const CommandTag& tag) {
+void SimGateway::on_result_lost(const CommandTag& tag, bool sent) {
     if (tag.slot == kApplications) {
         asked_.erase(tag.token);
         return;
     }
     if (Connection* connection = find(nonce_of(tag.slot, tag.generation))) {
-        connection->session.on_result_lost(effects_);
+        connection->session.on_result_lost(sent, effects_);
         perform(*connection);
         release_if_done(*connection);
     }

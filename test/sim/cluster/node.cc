@@ -297,6 +297,9 @@ void SimNode::observe() {
         const replica::Replica& replica = group->replica();
         if (replica.leader() == id_) {
             checker_.leads(id_, set, replica.term());
+            if (group->serving()) {
+                checker_.serves(id_, set, replica.term(), replica.status().applied);
+            }
             if (world_.random.chance(1, 8)) {
                 checker_.status(id_, set, replica.status());
             }

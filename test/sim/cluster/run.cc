@@ -13,8 +13,7 @@ namespace causeway::sim {
 namespace {
 
 constexpr TimeUs kLeaderWithin = 2 * kSecond;  // I20
-// A device that takes 30 messages a second may have more than a thousand before it.
-constexpr TimeUs kQuietWithin = 180 * kSecond;
+constexpr TimeUs kQuietWithin = 60 * kSecond;
 constexpr TimeUs kLinksWithin = 5 * kSecond;
 constexpr std::uint64_t kConfigurationsMax = 100'000;  // of a register; then nothing is said of it
 

@@ -25,7 +25,7 @@ std::string RunTotals::text() const {
         << " takeovers (" << devices.takeovers_qos2 << " with QoS 2 under way), " << devices.wills
         << " wills (" << devices.wills_due << " due), " << nodes.gateways_down
         << " gateway deaths, " << nodes.streams_lost << " streams lost\n"
-        << devices.away << " times away, " << devices.expiring_kept << " expiring sessions kept, "
+        << devices.away << " times away, " << devices.identities << " names given up, " << devices.expiring_kept << " expiring sessions kept, "
         << devices.wills_delayed << " delayed wills, " << devices.retained_written
         << " retained written, " << devices.retained_read << " read; queue: " << queue.received
         << " received (" << queue.received_again << " again), " << queue.acknowledged
