@@ -94,7 +94,7 @@ struct SetStatus {
     std::uint64_t applied_index = 0;
     std::uint64_t compacted_index = 0;
     std::uint64_t last_index = 0;
-    bool lacks_time = false;         // leads, and waits until a majority of clocks confirms its own
+    bool lacks_time = false;         // leads, and waits until a majority of clocks agrees
     bool receives_snapshot = false;  // it is so far behind that the whole state comes over
 };
 

@@ -130,9 +130,10 @@ Result<> Node::Runtime::open_log() {
     options_.log.log_id = identity_.id;
     auto log = wal::Log::open(*disk_, options_.log);
     if (!log) {
+        const bool refillable = log.error().fault == wal::LogFault::kCorrupt && has_links();
         return fail("the write-ahead log in " + options_.data_dir + "/wal" +
                     " cannot be used: " + log.error().text() +
-                    (has_links() ? "; refill this node: causeway cluster repair --help" : ""));
+                    (refillable ? "; refill this node: causeway cluster repair --help" : ""));
     }
     writer_ = std::make_unique<wal::Writer>(*disk_, std::move(*log), options_.writer);
     return {};

@@ -16,14 +16,6 @@ import urllib.error
 import urllib.request
 
 
-class NotStarted(AssertionError):
-    """The hub ended before it was ready; `last_line` is what it said last."""
-
-    def __init__(self, code, log):
-        self.code, self.last_line = code, log.rpartition("\n")[2]
-        super().__init__(f"the hub ended with {code}: {self.last_line}")
-
-
 def wait_until(what, condition, seconds=20):
     """Polls until `condition` gives something true and returns that; fails by name."""
     end = time.monotonic() + seconds
@@ -155,8 +147,8 @@ class Hub(Api):
         self.spawn()
 
         def ports():
-            if self.process.poll() is not None:
-                raise NotStarted(self.process.returncode, (self.folder / "log").read_text().strip())
+            ended = self.process.poll()
+            assert ended is None, f"the hub ended with {ended}: {(self.folder / 'log').read_text().strip().rpartition(chr(10))[2]}"
             return (self.data / "ports.json").exists()
         wait_until("ports.json", ports, 60)
         bound = json.loads((self.data / "ports.json").read_text())
