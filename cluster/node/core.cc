@@ -51,6 +51,7 @@ void Core::on_tick() {
     if (ping_due_ || now - pinged_at_ >= options_.ping_ms) {
         ping();
     }
+    tell_ready_queues();
     if (now - watched_at_ >= kWatchMs) {
         watched_at_ = now;
         watch_gateways();
@@ -134,6 +135,27 @@ void Core::end_turn() {
     }
 }
 
+// Consumers may be anywhere. Once a tick, however many messages come.
+void Core::tell_ready_queues() {
+    constexpr std::size_t kNames = 256;  // of a frame: 32 KiB at most
+    while (!view_.ready_queues.empty()) {
+        wire::QueuesReady ready;
+        while (!view_.ready_queues.empty() && ready.queues.size() < kNames) {
+            ready.queues.push_back(
+                std::move(view_.ready_queues.extract(view_.ready_queues.begin()).value()));
+        }
+        for (const auto& [id, peer] : peers_) {
+            view_.ports.send(id, ready);
+        }
+    }
+}
+
+void Core::take(NodeId, wire::QueuesReady& ready) {
+    if (!ready.queues.empty()) {
+        view_.ports.queues_ready(std::move(ready.queues));
+    }
+}
+
 // --- who leads ---------------------------------------------------------------------------------
 
 LeaderIs Core::leader_of(GroupId set) const {
@@ -149,6 +171,9 @@ void Core::learn_leader(const LeaderIs& leader) {
     known = leader;
     ping_due_ = ping_due_ || leader.node == options_.self;
     view_.ports.tell_loops(leader);
+    if (leader.node) {
+        view_.ports.queues_ready({});  // what its predecessor had to say may be lost
+    }
 }
 
 void Core::on_new_loop(wire::LoopId loop) {

@@ -132,6 +132,7 @@ private:
     void take(NodeId from, wire::SnapshotAck& ack);
     void take(NodeId from, wire::PeerItems& items);
     void take(NodeId from, wire::PeerItemsAck& ack);
+    void take(NodeId, wire::QueuesReady& ready);
     void take(NodeId, wire::Call&) {}
     void take(NodeId, wire::Reply&) {}
 
@@ -142,6 +143,7 @@ private:
     void ping();
     void compare_clocks();
     void watch_gateways();
+    void tell_ready_queues();
 
     CoreOptions options_;
     NodeView view_;

@@ -105,6 +105,7 @@ void Group::on_applied(replica::Applied& applied) {
         propose_self(item);
     }
     if (!applied.ready_queues.empty()) {
+        view_.ready_queues.insert(applied.ready_queues.begin(), applied.ready_queues.end());
         view_.ports.queues_ready(std::move(applied.ready_queues));
     }
     if (!applied.ready_sinks.empty()) {

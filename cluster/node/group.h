@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/container/btree_set.h>
 #include <absl/container/flat_hash_map.h>
 #include <absl/functional/any_invocable.h>
 
@@ -39,6 +40,7 @@ struct NodeView {
     std::vector<QueueDeclaration> queues;
     SlotMap slots;
     std::map<GroupId, LeaderIs> leaders;  // of every set, as far as known
+    absl::btree_set<std::string> ready_queues{};  // the other nodes are told at the next tick
 };
 
 // Who speaks: a gateway loop, of the node whose random number and boot these are.

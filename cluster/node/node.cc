@@ -97,9 +97,9 @@ void Node::Runtime::watch_queues(io::Loop& loop,
                                  absl::AnyInvocable<void(const std::vector<std::string>&)> ready) {
     auto shared = std::make_shared<decltype(ready)>(std::move(ready));
     const std::lock_guard lock(watchers_mutex_);
-    queue_watcher_ = [&loop, shared](std::vector<std::string> names) {
-        loop.post([shared, names = std::move(names)] { (*shared)(names); });
-    };
+    queue_watchers_.emplace_back([&loop, shared](const std::vector<std::string>& names) {
+        loop.post([shared, names] { (*shared)(names); });
+    });
 }
 
 void Node::Runtime::watch_sinks(GroupId set, SinkReady ready) {
@@ -318,7 +318,6 @@ void Node::watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVers
 }
 void Node::rules_active(std::uint64_t version) { runtime_->rules_active(version); }
 
-bool Node::is_alone() const { return runtime_->is_alone(); }
 std::uint64_t Node::id() const { return runtime_->id(); }
 
 }  // namespace causeway::node

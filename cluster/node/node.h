@@ -147,8 +147,9 @@ public:
     // set changes. Any thread.
     void declare_queues(std::vector<QueueDeclaration> queues);
 
-    // Effect: `ready` is called on `loop` with the names of queues that got something to receive.
-    // One watcher. Before the first link, or on that loop.
+    // Effect: `ready` is called on `loop` with the sorted names of queues that got something to
+    // receive, in any set; none: any queue may have. A hint: it may be lost with a connection
+    // between nodes. Before the first link, or on that loop.
     void watch_queues(io::Loop& loop,
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
 
@@ -171,8 +172,6 @@ public:
     void rules_active(std::uint64_t version);
 
     [[nodiscard]] std::uint64_t id() const;
-    // There are no other nodes: whatever becomes ready, it becomes ready here.
-    [[nodiscard]] bool is_alone() const;
 
 private:
     class Runtime;

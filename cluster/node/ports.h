@@ -45,6 +45,7 @@ public:
     virtual void tell_loop(wire::LoopId loop, ToLoop message) = 0;
     virtual void tell_loops(const ToLoop& message) = 0;
     // Names of queues and sinks that got something, on the node that leads.
+    // Or on any node that was told so; none: any queue may have, look.
     virtual void queues_ready(std::vector<std::string> queues) = 0;
     virtual void sinks_ready(GroupId set, std::vector<std::string> sinks) = 0;
     // This node began to lead the set and takes commands, or ceased to.

@@ -21,7 +21,6 @@ constexpr std::uint64_t kStartBytes = 8U << 20;
 
 Node::Runtime::Runtime(NodeOptions options, Clock& clock, Router& router, Fatal fatal)
     : options_(std::move(options)), clock_(clock), fatal_(std::move(fatal)), router_(router) {
-    alone_ = options_.members.size() < 2;
     make_sets();
 }
 

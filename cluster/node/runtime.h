@@ -51,7 +51,6 @@ public:
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
     [[nodiscard]] std::uint64_t id() const { return identity_.id; }
-    [[nodiscard]] bool is_alone() const { return alone_; }
     void view(io::Loop& loop, absl::AnyInvocable<void(ClusterView)> take);
     void propose(io::Loop& loop, control::Command command, absl::AnyInvocable<void(Answer)> take);
     void transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<void(Answer)> take);
@@ -190,7 +189,6 @@ private:
     std::unique_ptr<replica::WalReader> control_reader_;
     std::unique_ptr<Control> control_;
     std::unique_ptr<io::Timer> save_again_;
-    std::atomic<bool> alone_{true};
     absl::AnyInvocable<void(const control::RuleVersion&)> rules_watcher_;
     std::uint64_t rules_told_ = 0;
     std::map<NodeId, std::uint64_t> peers_in_;  // whose way to us is open: its data directory
@@ -212,7 +210,7 @@ private:
     std::uint64_t logged_bytes_ = 0;  // since the last flush
 
     std::mutex watchers_mutex_;  // Guards the two; taken once per batch that has such news.
-    absl::AnyInvocable<void(std::vector<std::string>)> queue_watcher_;
+    std::vector<absl::AnyInvocable<void(const std::vector<std::string>&)>> queue_watchers_;
     std::map<GroupId, SinkReady> sink_watchers_;
     std::atomic<bool> stopping_{false};
     bool stopped_ = false;

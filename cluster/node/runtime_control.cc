@@ -67,7 +67,6 @@ Result<> Node::Runtime::open_membership() {
 // Who joined learned how many sets there are from the cluster.
 Result<> Node::Runtime::take_shape() {
     options_.members.clear();
-    alone_ = false;
     control::Machine machine;
     const auto image = load_control(*files_);
     if (!image || !*image || !machine.restore((*image)->state) || machine.model().sets == 0) {
@@ -204,7 +203,6 @@ void Node::Runtime::control_changed(const SharedModel& model) {
     }
     control_->on_changed();
     tell_rules(*model);
-    alone_ = model->nodes.size() < 2 && options_.members.size() < 2;
     if (!links_) {
         return;
     }

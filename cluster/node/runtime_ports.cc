@@ -52,8 +52,8 @@ void Node::Runtime::queues_ready(std::vector<std::string> queues) {
     std::sort(queues.begin(), queues.end());
     queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
     const std::lock_guard lock(watchers_mutex_);
-    if (queue_watcher_) {
-        queue_watcher_(std::move(queues));
+    for (auto& watcher : queue_watchers_) {
+        watcher(queues);
     }
 }
 

@@ -312,6 +312,19 @@ void read_fields(FieldReader& in, Reply& frame) {
     in.text(frame.body);
 }
 
+void write_fields(const QueuesReady& frame, ByteWriter& out) {
+    out.varint(frame.queues.size());
+    for (const std::string& queue : frame.queues) {
+        out.string(queue);
+    }
+}
+void read_fields(FieldReader& in, QueuesReady& frame) {
+    frame.queues.resize(in.count(1));
+    for (std::string& queue : frame.queues) {
+        in.text(queue);
+    }
+}
+
 template <typename T>
 void append_as(FrameType type, const T& frame, std::string& out) {
     const OpenFrame open(type, out);
@@ -367,13 +380,16 @@ void append(const PeerItemsAck& frame, std::string& out) {
 }
 void append(const Call& frame, std::string& out) { append_as(FrameType::kCall, frame, out); }
 void append(const Reply& frame, std::string& out) { append_as(FrameType::kReply, frame, out); }
+void append(const QueuesReady& frame, std::string& out) {
+    append_as(FrameType::kQueuesReady, frame, out);
+}
 void append(const Frame& frame, std::string& out) {
     std::visit([&out](const auto& one) { append(one, out); }, frame);
 }
 
 bool is_known(std::uint8_t type) {
     return type >= static_cast<std::uint8_t>(FrameType::kRaft) &&
-           type <= static_cast<std::uint8_t>(FrameType::kReply);
+           type <= static_cast<std::uint8_t>(FrameType::kQueuesReady);
 }
 
 std::optional<Frame> decode(std::uint8_t type, const SharedBytes& body) {
@@ -410,6 +426,8 @@ std::optional<Frame> decode(std::uint8_t type, const SharedBytes& body) {
             return decode_as<Call>(body);
         case FrameType::kReply:
             return decode_as<Reply>(body);
+        case FrameType::kQueuesReady:
+            return decode_as<QueuesReady>(body);
     }
     return std::nullopt;
 }

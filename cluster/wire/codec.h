@@ -36,6 +36,7 @@ enum class FrameType : std::uint8_t {
     kPeerItemsAck = 14,
     kCall = 15,
     kReply = 16,
+    kQueuesReady = 17,
 };
 
 // Effect: appends the whole frame. Preconditions: it stays within kFrameBytesMax; configurations
@@ -57,6 +58,7 @@ void append(const PeerItems& frame, std::string& out);
 void append(const PeerItemsAck& frame, std::string& out);
 void append(const Call& frame, std::string& out);
 void append(const Reply& frame, std::string& out);
+void append(const QueuesReady& frame, std::string& out);
 void append(const Frame& frame, std::string& out);
 
 // Whether decode() knows frames of this type. Others are skipped: a later version sent them.

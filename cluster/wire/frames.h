@@ -138,6 +138,11 @@ struct PeerItemsAck {
     std::uint64_t accepted = 0;
 };
 
+// Queues of sets the sender leads that got something to receive: a hint, which may be lost.
+struct QueuesReady {
+    std::vector<std::string> queues;
+};
+
 // A question to a node and its answer, matched by `id`; for what is rare: joining, control, queues
 // of another node's sets.
 struct Call {
@@ -153,6 +158,6 @@ struct Reply {
 
 using Frame = std::variant<RaftFrame, SnapshotChunk, SnapshotAck, OpenStream, AttachStream,
                            Commands, StreamOpened, Welcome, StreamRefused, StreamNews, Ping,
-                           PeerItems, PeerItemsAck, Call, Reply>;
+                           PeerItems, PeerItemsAck, Call, Reply, QueuesReady>;
 
 }  // namespace causeway::wire

@@ -94,7 +94,8 @@ struct QueueMessage {
     std::string_view body;    // body.h
 };
 
-// The answer to kQueueReceive: messages, and when the next leased or delayed one is due (0: none).
+// The answer to kQueueReceive: messages behind a varint, in how many ms the next leased or delayed
+// one is due (0: none).
 void append_queue_message(const QueueMessage& message, std::string& out);
 bool next_queue_message(ByteReader& in, QueueMessage& out);
 

@@ -282,7 +282,9 @@ ResultCode Queues::receive(const QueueReceive& command, std::string& answer) {
     }
     const bool more = take_fresh(*queue, max - taken, visibility_s, messages);
     ByteWriter writer(answer);
-    writer.varint(more ? context_.now() : next_due(*queue));
+    const SetMs due = more ? context_.now() : next_due(*queue);
+    // As a span: nobody else knows the set's time. Never 0, which says none.
+    writer.varint(due == 0 ? 0 : std::max(due, context_.now() + 1) - context_.now());
     writer.raw(messages);
     mark(*queue);
     return ResultCode::kOk;

@@ -78,7 +78,7 @@ public:
     // Effect: appends an item and says to the leader that something is ready.
     std::uint64_t send(Queue& queue, Item item, std::uint32_t delay_s);
     // Effect: leases up to `command.max` items (at most 256) into `answer`, encoded QueueMessages
-    // behind a varint: when the next leased or delayed item is due (0: none).
+    // behind a varint: in how many ms the next leased or delayed item is due (0: none).
     ResultCode receive(const QueueReceive& command, std::string& answer);
     // `answer` gets one ResultCode byte a receipt.
     ResultCode acknowledge(const QueueAck& command, std::string& answer);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/message/body.h"
+#include "core/message/queue_name.h"
 #include "gateway/api/cluster_api.h"
 #include "gateway/api/json_body.h"
 #include "gateway/api/metrics.h"
@@ -35,17 +36,8 @@ constexpr std::uint32_t kReceiveMax = 256;
 constexpr std::uint32_t kWaitMaxS = 30;
 constexpr std::uint32_t kVisibilityMaxS = 43'200;
 constexpr std::uint32_t kDelayMaxS = 7 * 86'400;
-constexpr std::size_t kQueueNameMax = 128;
 constexpr std::size_t kReceiptsMax = 1'000;
-constexpr MonoMs kLookAgainMs = 500;
-
-bool valid_queue_name(std::string_view name) {
-    return !name.empty() && name.size() <= kQueueNameMax &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_' || c == '.';
-           });
-}
+constexpr MonoMs kLookAgainMs = 5'000;
 
 struct Receipt {
     GroupId set;
@@ -168,7 +160,7 @@ void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
 
 void Api::handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,
                        io::HttpResponder responder) {
-    if (!valid_queue_name(queue)) {
+    if (!is_queue_name(queue)) {
         responder.respond(error(400, "a queue name is 1 to 128 of A-Z a-z 0-9 - _ ."));
         return;
     }
@@ -272,7 +264,7 @@ void Api::submit_receive(std::uint64_t id) {
     pending.waiting = false;
     pending.woken = false;
     pending.asked = 0;
-    pending.due = false;
+    pending.due_in = 0;
     ask_next(id);
 }
 
@@ -298,10 +290,12 @@ void Api::ask_next(std::uint64_t id) {
         return;
     }
     pending.waiting = true;
-    // Set time runs with the boot clock, but from another origin; and what becomes ready on another
-    // node is not told here: look again soon.
-    const bool again = pending.due || pending.woken || !node_.is_alone();
-    pending.retry_at = again ? now + (pending.woken ? 0 : kLookAgainMs) : 0;
+    // What another node tells may be lost on the way.
+    MonoMs again = pending.woken ? 0 : kLookAgainMs;
+    if (pending.due_in != 0) {
+        again = std::min(again, pending.due_in);
+    }
+    pending.retry_at = now + again;
     arm_poll_timer();
 }
 
@@ -404,7 +398,9 @@ void Api::answer_receive(const Ask& ask, ResultCode code, std::string_view detai
         return;
     }
     ByteReader in(detail);
-    pending.due = (code == ResultCode::kOk && in.varint() != 0) || pending.due;
+    if (const MonoMs due_in = code == ResultCode::kOk ? in.varint() : 0; due_in != 0) {
+        pending.due_in = pending.due_in == 0 ? due_in : std::min(pending.due_in, due_in);
+    }
     Json messages = Json::array();
     QueueMessage message;
     while (next_queue_message(in, message)) {
@@ -421,7 +417,7 @@ void Api::answer_receive(const Ask& ask, ResultCode code, std::string_view detai
 void Api::wake(const std::vector<std::string>& queues) {
     std::vector<std::uint64_t> woken;
     for (auto& [id, pending] : pending_) {
-        if (!std::binary_search(queues.begin(), queues.end(), pending.queue)) {
+        if (!queues.empty() && !std::binary_search(queues.begin(), queues.end(), pending.queue)) {
             continue;
         }
         if (pending.waiting) {

@@ -69,7 +69,7 @@ private:
         bool waiting = false;   // not in the core: waits for a message or a time
         bool woken = false;     // something came while the question was in the core
         std::size_t asked = 0;  // receive: sets asked in this round
-        bool due = false;       // receive: some set has a leased or delayed message
+        MonoMs due_in = 0;      // receive: a leased or delayed message of some set is; 0: none
         std::size_t asks = 0;   // ack: sets that have not answered
         std::size_t done = 0;
         std::vector<std::string> failed;

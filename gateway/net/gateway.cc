@@ -103,6 +103,12 @@ void Gateway::publish(std::vector<SysMessage> messages) {
     first.loop().post([&first, messages = std::move(messages)] { first.publish(messages); });
 }
 
+void Gateway::wake_queues(const std::vector<std::string>& queues) {
+    for (auto& shard : shards_) {
+        shard->loop().post([&shard, queues] { shard->wake_queues(queues); });
+    }
+}
+
 void Gateway::status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take) {
     struct Gathering {
         ShardStatus sum;

@@ -39,6 +39,8 @@ public:
     void stop();
     // Effect: publishes at QoS 0, as nobody's, from one of the loops. Any thread.
     void publish(std::vector<SysMessage> messages);
+    // Effect: clients that consume these queues look again; none: all do. Any thread.
+    void wake_queues(const std::vector<std::string>& queues);
     // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
     void status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take);
 

@@ -11,6 +11,7 @@ namespace causeway::net {
 namespace {
 
 constexpr io::TimerWheel::Options kTimers{250, 1024};
+constexpr std::uint32_t kQueues = ~0U;  // the slot in the tags of QueueConsumers
 
 constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
     return std::uint64_t{slot} << 32 | generation;
@@ -27,11 +28,27 @@ Shard::Shard(const ShardOptions& options)
                      std::exchange(shut_down_done_, nullptr)();
                  }
              }),
+      queues_(*this),
+      queue_timer_(loop_,
+                   [this] {
+                       queue_timer_at_ = 0;
+                       queues_.on_timer(loop_.now_ms());
+                   }),
       random_(options.random) {}
 
 void Shard::attach(const MakeSubmitter& make_submitter) {
     submitter_ = make_submitter(loop_, *this);
-    hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
+    hook_ = loop_.at_turn_end([this] { end_turn(); });
+}
+
+void Shard::end_turn() {
+    queues_.flush();
+    if (const MonoMs due = queues_.deadline(); due != 0 && due != queue_timer_at_) {
+        const MonoMs now = loop_.now_ms();
+        queue_timer_at_ = due;
+        queue_timer_.start(due > now ? due - now : 0);
+    }
+    submitter_->flush();
 }
 
 Shard::~Shard() = default;
@@ -130,8 +147,18 @@ void Shard::perform(Connection& connection) {
             connection.timer_ = timers_.arm_after(due > now ? due - now : 0, connection.nonce());
         }
     }
+    for (session::QueueDelivery& done : effects.queue_done) {
+        queues_.acknowledge(std::move(done));
+    }
+    const bool queues_changed = effects.queues_changed;
+    const bool queue_room = effects.queue_room;
     const session::End end = effects.end;
     effects.clear();
+    if (queues_changed) {
+        queues_.set_queues(connection.nonce(), session.queues(), loop_.now_ms());
+    } else if (queue_room) {
+        queues_.on_room(connection.nonce(), loop_.now_ms());
+    }
     if (end != session::End::kNone) {
         connection.close(end);
     } else if (full && connection.open()) {
@@ -142,6 +169,9 @@ void Shard::perform(Connection& connection) {
 void Shard::release(Connection& connection) {
     const auto index = static_cast<std::uint32_t>(connection.nonce() >> 32);
     timers_.cancel(connection.timer_);
+    if (queues_.size() != 0) {
+        queues_.set_queues(connection.nonce(), {}, loop_.now_ms());
+    }
     --status_.connections;
     // Its stream's callback may still be on the stack: the memory goes at the end of the turn.
     loop_.post([gone = std::move(slots_[index].connection)] {});
@@ -191,9 +221,14 @@ void Shard::on_room() {
         connection->stream().resume_reading();
         connection->resume();
     }
+    queues_.on_core_room(loop_.now_ms());
 }
 
 void Shard::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
+    if (tag.slot == kQueues) {
+        queues_.on_result(tag.token, code, detail, loop_.now_ms());
+        return;
+    }
     Connection* connection = find(nonce_of(tag.slot, tag.generation));
     if (connection == nullptr) {
         return;
@@ -221,6 +256,10 @@ void Shard::resume_if_ready(Connection& connection) {
 }
 
 void Shard::on_result_lost(const CommandTag& tag, bool sent) {
+    if (tag.slot == kQueues) {
+        queues_.on_result_lost(tag.token, loop_.now_ms());
+        return;
+    }
     if (Connection* connection = find(nonce_of(tag.slot, tag.generation))) {
         connection->session().on_result_lost(sent, effects_);
         perform(*connection);
@@ -334,6 +373,35 @@ void Shard::publish(const std::vector<SysMessage>& messages) {
             submitter_->submit_unlogged(message.topic, publish);
         }
     }
+}
+
+// --- consumers of queues -----------------------------------------------------------------------
+
+bool Shard::may_ask(GroupId set) const {
+    return !shutting_down_ && submitter_->available(set) && submitter_->has_room(set);
+}
+
+void Shard::ask(GroupId set, std::string_view command, std::uint64_t token) {
+    submitter_->submit_to(set, command, CommandTag{kQueues, token == 0 ? 0U : 1U, token});
+}
+
+std::uint32_t Shard::room(std::uint64_t nonce) {
+    Connection* connection = find(nonce);
+    return connection == nullptr || !connection->open() ||
+                   connection->stream().queued_bytes() > options_.output_bytes_max
+               ? 0
+               : connection->session().queue_room();
+}
+
+void Shard::deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
+                    const QueueMessage& message) {
+    Connection* connection = find(nonce);
+    if (connection == nullptr || !connection->open()) {
+        return;
+    }
+    connection->session().on_queue_message(queue, set, message, loop_.now_ms(), effects_);
+    perform(*connection);
+    release_if_done(*connection);
 }
 
 ShardStatus Shard::status() const {

@@ -15,6 +15,7 @@
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
 #include "gateway/auth/admit.h"
+#include "gateway/net/queue_consumers.h"
 #include "gateway/session/session.h"
 
 struct ssl_ctx_st;
@@ -55,7 +56,7 @@ struct ShardStatus {
 class Connection;
 struct SysMessage;
 
-class Shard final : public SubmitterEvents {
+class Shard final : public SubmitterEvents, QueueConsumers::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
     explicit Shard(const ShardOptions& options);
@@ -76,6 +77,10 @@ public:
     [[nodiscard]] ShardStatus status() const;
     // Effect: publishes at QoS 0, as nobody's, where the core has room.
     void publish(const std::vector<SysMessage>& messages);
+    // Effect: clients that consume these queues look again; none: all do.
+    void wake_queues(const std::vector<std::string>& queues) {
+        queues_.wake(queues, loop_.now_ms());
+    }
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
@@ -104,12 +109,24 @@ private:
     void pause(Connection& connection);
     void on_timer(std::uint64_t nonce);
     void check_shut_down();
+    void end_turn();
+
+    // QueueConsumers::Host.
+    [[nodiscard]] const std::vector<GroupId>& sets() const override { return submitter_->sets(); }
+    [[nodiscard]] bool may_ask(GroupId set) const override;
+    void ask(GroupId set, std::string_view command, std::uint64_t token) override;
+    [[nodiscard]] std::uint32_t room(std::uint64_t nonce) override;
+    void deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
+                 const QueueMessage& message) override;
 
     ShardOptions options_;
     io::Loop loop_;
     std::unique_ptr<Submitter> submitter_;
     io::LoopTimers timers_;
     io::Timer grace_;
+    QueueConsumers queues_;
+    io::Timer queue_timer_;
+    MonoMs queue_timer_at_ = 0;
     io::TurnHook hook_;
     std::vector<std::unique_ptr<io::TcpListener>> listeners_;
     std::vector<Slot> slots_;

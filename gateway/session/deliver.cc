@@ -54,7 +54,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
     }
     Extras& waiting = extras();
     // only deliveries wait [MQTT-3.3.4-10] [MQTT-4.9.0-3]
-    waiting.held.push_back(Held{delivery, message, arrival.set_now, arrival.now});
+    waiting.held.push_back(Held{delivery, message, arrival.set_now, arrival.now, nullptr});
     waiting.held_bytes += waiting.held.back().bytes();
     if (waiting.held_bytes > limits_->waiting_bytes_max) {
         ++counters_->slow_closed;
@@ -165,6 +165,7 @@ void Session::complete(Outstanding& item, Effects& out) {
         outstanding_head_ = 0;
     }
     send_held(out);
+    out.queue_room = out.queue_room || (extras_ && !extras_->queues.empty());
 }
 
 void Session::send_held(Effects& out) {
@@ -173,9 +174,13 @@ void Session::send_held(Effects& out) {
     }
     auto& held = extras_->held;
     while (!held.empty() && window_open()) {
-        const Held next = std::move(held.front());
+        Held next = std::move(held.front());
         held.pop_front();
         extras_->held_bytes -= next.bytes();
+        if (next.source) {
+            send_queue_message(next.delivery, std::move(next.source), next.message, out);
+            continue;
+        }
         // This is called while a packet is handled, so last_packet_at_ is now.
         const MonoMs waited = last_packet_at_ - std::min(next.since, last_packet_at_);
         const SetMs set_now = next.set_now + waited;
@@ -209,6 +214,9 @@ void Session::handle(const mqtt::Puback& packet, Effects& out) {
     if (item->qos != 1) {
         fail(ReasonCode::kProtocolError, "PUBACK for a QoS 2 message", out);  // §4.3.3
         return;
+    }
+    if (extras_ && !extras_->queue_deliveries.empty()) {
+        queue_delivery_ended(item->n, !mqtt::is_error(packet.reason_code), out);
     }
     complete(*item, out);
 }

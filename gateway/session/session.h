@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -76,6 +77,9 @@ public:
     // The result of one submission will never be known: nothing of it may be answered, so the
     // connection ends; the session at home goes on. Not `sent`: it was not performed.
     void on_result_lost(bool sent, Effects& out);
+    // A message of the named queue, leased for this client; never more of them than queue_room().
+    void on_queue_message(std::string_view queue, GroupId set, const QueueMessage& message,
+                          MonoMs now, Effects& out);
     // What became of Effects::withdraw. `never`: the OPEN will not be performed and has no result.
     void on_withdrawn(bool never, Effects& out);
 
@@ -90,6 +94,9 @@ public:
         return phase_ == Phase::kNew || phase_ == Phase::kAuthenticating ||
                (phase_ == Phase::kOnline && held_until_ == 0);
     }
+    // The queues it consumes, and how many messages of them it can be sent now.
+    [[nodiscard]] std::span<const QueueSubscription> queues() const;
+    [[nodiscard]] std::uint32_t queue_room() const;
     [[nodiscard]] bool online() const { return phase_ == Phase::kOnline; }
     // Ended, and no result is owed to it.
     [[nodiscard]] bool finished() const { return phase_ == Phase::kEnded && results_due_ == 0; }
@@ -115,16 +122,13 @@ private:
         Message message;
         SetMs set_now = 0;  // both when it came
         MonoMs since = 0;
+        std::unique_ptr<QueueDelivery> source;  // null: from a subscription
 
         [[nodiscard]] std::size_t bytes() const;
     };
-    struct PendingSubscribe {
+    struct PendingFilters {
         std::uint16_t packet_id = 0;
-        std::vector<mqtt::ReasonCode> codes;  // kSuccess where the core decides
-    };
-    struct PendingUnsubscribe {
-        std::uint16_t packet_id = 0;
-        std::size_t filters = 0;
+        std::vector<std::optional<mqtt::ReasonCode>> codes;  // nullopt: the core decides
     };
     // A QoS 2 packet id of the client, from PUBLISH to PUBCOMP.
     enum class Stage : std::uint8_t { kUnanswered, kReceived, kReleasing };
@@ -138,8 +142,10 @@ private:
         std::vector<std::string> sent_aliases;  // ours to it
         std::deque<Held> held;
         std::size_t held_bytes = 0;
-        std::deque<PendingSubscribe> subscribes;
-        std::deque<PendingUnsubscribe> unsubscribes;
+        std::deque<PendingFilters> subscribes;
+        std::deque<PendingFilters> unsubscribes;
+        std::vector<QueueSubscription> queues;
+        std::vector<QueueDelivery> queue_deliveries;
         std::vector<Receiving> receiving;  // sorted by packet id
         std::string username;
         std::string assigned_client_id;
@@ -215,6 +221,15 @@ private:
     void subscribed(std::uint16_t packet_id, ResultCode code, std::string_view detail,
                     Effects& out);
     void unsubscribed(ResultCode code, std::string_view detail, Effects& out);
+
+    // queues.cc
+    mqtt::ReasonCode subscribe_queue(const mqtt::Subscription& subscription,
+                                     std::uint32_t identifier, Effects& out);
+    mqtt::ReasonCode unsubscribe_queue(std::string_view filter, Effects& out);
+    void send_queue_message(const Delivery& delivery, std::unique_ptr<QueueDelivery> source,
+                            const Message& message, Effects& out);
+    // A message of a queue is no longer outstanding; `done`: the client has it.
+    void queue_delivery_ended(std::uint64_t n, bool done, Effects& out);
 
     // session.cc
     // False: the packet is larger than the client takes; nothing was sent, and unless it was

@@ -1,8 +1,10 @@
 // SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8 to §3.11). The core decides each filter; what this
 // server does not offer is answered here.
 #include <algorithm>
+#include <optional>
 
 #include "core/base/check.h"
+#include "core/message/queue_name.h"
 #include "core/message/topic.h"
 #include "gateway/session/effects.h"
 
@@ -14,7 +16,7 @@ using mqtt::Version;
 void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
     causeway::Subscribe command;
     command.epoch = epoch_;
-    PendingSubscribe pending;
+    PendingFilters pending;
     pending.packet_id = packet.packet_id;
     for (const mqtt::Subscription& subscription : packet.subscriptions) {
         if (subscription.filter.size() > limits_->topic_bytes_max ||
@@ -23,7 +25,12 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
             pending.codes.push_back(ReasonCode::kTopicFilterInvalid);
             continue;
         }
-        pending.codes.push_back(ReasonCode::kSuccess);
+        if (is_queue_filter(subscription.filter)) {
+            pending.codes.push_back(subscribe_queue(
+                subscription, packet.properties.subscription_identifier.value_or(0), out));
+            continue;
+        }
+        pending.codes.push_back(std::nullopt);
         SubscriptionRequest request;
         request.filter = subscription.filter;
         request.identifier = packet.properties.subscription_identifier.value_or(0);
@@ -36,7 +43,9 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
     if (command.filters.empty()) {  // nothing to ask the core
         mqtt::Suback answer;
         answer.packet_id = packet.packet_id;
-        answer.reason_codes.assign(pending.codes.begin(), pending.codes.end());
+        for (const auto& code : pending.codes) {
+            answer.reason_codes.push_back(*code);
+        }
         send(answer, out);
         return;
     }
@@ -50,22 +59,22 @@ void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_v
     auto& subscribes = extras().subscribes;
     const auto asked = std::find_if(
         subscribes.begin(), subscribes.end(),
-        [packet_id](const PendingSubscribe& one) { return one.packet_id == packet_id; });
+        [packet_id](const PendingFilters& one) { return one.packet_id == packet_id; });
     CW_CHECK(asked != subscribes.end(), "a result belongs to a SUBSCRIBE");
-    const PendingSubscribe pending = std::move(*asked);
+    const PendingFilters pending = std::move(*asked);
     subscribes.erase(asked);
     const ReasonCode refused = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
                                                                   : ReasonCode::kUnspecifiedError;
     mqtt::Suback packet;
     packet.packet_id = pending.packet_id;  // [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-2.2.1-6]
     std::size_t next = 0;
-    for (ReasonCode reason : pending.codes) {
-        if (reason == ReasonCode::kSuccess) {
+    for (std::optional<ReasonCode> reason : pending.codes) {
+        if (!reason) {
             const bool decided = code == ResultCode::kOk && next < detail.size();
             // [MQTT-3.8.4-7] [MQTT-3.9.3-1]
             reason = decided ? static_cast<ReasonCode>(detail[next++]) : refused;
         }
-        packet.reason_codes.push_back(reason);  // [MQTT-3.8.4-6]
+        packet.reason_codes.push_back(*reason);  // [MQTT-3.8.4-6]
     }
     send(packet, out);
 }
@@ -73,21 +82,43 @@ void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_v
 void Session::handle(const mqtt::Unsubscribe& packet, Effects& out) {
     causeway::Unsubscribe command;
     command.epoch = epoch_;
-    command.filters.assign(packet.filters.begin(), packet.filters.end());  // [MQTT-3.10.4-6]
-    extras().unsubscribes.push_back(PendingUnsubscribe{packet.packet_id, packet.filters.size()});
+    PendingFilters pending;
+    pending.packet_id = packet.packet_id;
+    for (const std::string_view filter : packet.filters) {  // [MQTT-3.10.4-6]
+        if (is_queue_filter(filter)) {
+            pending.codes.push_back(unsubscribe_queue(filter, out));
+            continue;
+        }
+        pending.codes.push_back(std::nullopt);
+        command.filters.push_back(filter);
+    }
+    if (command.filters.empty()) {  // nothing to ask the core
+        mqtt::Unsuback answer;
+        answer.packet_id = packet.packet_id;
+        for (const auto& code : pending.codes) {
+            answer.reason_codes.push_back(*code);
+        }
+        send(answer, out);
+        return;
+    }
+    extras().unsubscribes.push_back(std::move(pending));
     submit(make_token(Ticket::kUnsubscribe, packet.packet_id), command, {}, out);
 }
 
 void Session::unsubscribed(ResultCode code, std::string_view detail, Effects& out) {
-    const PendingUnsubscribe pending = extras().unsubscribes.front();
+    const PendingFilters pending = std::move(extras().unsubscribes.front());
     extras_->unsubscribes.pop_front();
     mqtt::Unsuback packet;
     packet.packet_id = pending.packet_id;  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
-    for (std::size_t i = 0; i < pending.filters; ++i) {
-        const bool decided = code == ResultCode::kOk && i < detail.size();
-        // [MQTT-3.11.3-1]
-        packet.reason_codes.push_back(decided ? static_cast<ReasonCode>(detail[i])
-                                              : ReasonCode::kUnspecifiedError);
+    std::size_t next = 0;
+    for (std::optional<ReasonCode> reason : pending.codes) {
+        if (!reason) {
+            const bool decided = code == ResultCode::kOk && next < detail.size();
+            // [MQTT-3.11.3-1]
+            reason = decided ? static_cast<ReasonCode>(detail[next++])
+                             : ReasonCode::kUnspecifiedError;
+        }
+        packet.reason_codes.push_back(*reason);
     }
     send(packet, out);
 }

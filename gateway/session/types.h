@@ -69,6 +69,21 @@ enum class End : std::uint8_t {
     kNow,
 };
 
+// A queue the client consumes (`$queue/NAME`).
+struct QueueSubscription {
+    std::string queue;
+    std::uint32_t identifier = 0;
+    std::uint8_t qos = 1;  // 0: what is sent counts as acknowledged
+};
+
+// A message of a queue that is leased for the client.
+struct QueueDelivery {
+    std::uint64_t local_n = 0;  // as which it is outstanding at the client
+    GroupId set;
+    std::string queue;
+    QueueReceipt receipt;
+};
+
 struct Effects {
     // Bytes for the client. A large body is kept by reference and goes in front of bytes[at].
     struct Piece {
@@ -102,6 +117,10 @@ struct Effects {
     End end = End::kNone;
     std::string_view why;  // for the log, when `end` is set; static
     bool deadline_changed = false;
+    // For clients that consume queues.
+    bool queues_changed = false;             // Session::queues()
+    bool queue_room = false;                 // Session::queue_room() may have grown
+    std::vector<QueueDelivery> queue_done;   // acknowledged
 
     void clear() {
         bytes.clear();
@@ -115,6 +134,9 @@ struct Effects {
         end = End::kNone;
         why = {};
         deadline_changed = false;
+        queues_changed = false;
+        queue_room = false;
+        queue_done.clear();
     }
 };
 

@@ -12,6 +12,7 @@ import time
 
 from client import V3, V5, Client, properties
 from hub import Hook, Hub, run_tests, wait_until
+from wire import Wire
 
 PROGRAM = sys.argv[1]
 
@@ -264,6 +265,53 @@ def test_queue_api():
                                    ("/v1/queues/q/ack", {"receipts": ["x"]}, 400)):
             got = hub.post(path, body)
             assert got[0] == status and got[1]["error"], (path, got)
+
+
+def test_queue_over_mqtt():
+    rules = [{"id": "jobs", "sql": "SELECT VALUE payload FROM 'jobs/#'", "actions": [{"queue": {"name": "jobs"}}]},
+             {"queue": "jobs", "visibility_timeout_s": 2}]
+    with Hub(PROGRAM, rules) as hub:
+        # It may be there before the queue is.
+        worker = Client("worker", V5).connect(hub)
+        assert worker.subscribe("$queue/jobs", 2) == [1]
+        device = Client("device", V5).connect(hub)
+        begin = time.monotonic()
+        device.publish("jobs/a", "one")
+        worker.expect("one")
+        assert time.monotonic() - begin < 15, "it is told; it would look again after 30 s"
+        told = dict(worker.messages[0].properties.UserProperty)
+        assert worker.messages[0].topic == "$queue/jobs" and told["topic"] == "jobs/a", told
+        assert told["clientid"] == "device" and told["receive_count"] == "1", told
+        wait_until("PUBACK removes it", lambda: jobs_in(hub) == 0)
+        worker.unsubscribe("$queue/jobs")
+        for number in range(200):
+            device.publish("jobs/b", str(number), number % 3)
+        # 3.1.1; two of them share what there is.
+        both = [Client(f"old-{n}", V3).connect(hub) for n in range(2)]
+        assert all(one.subscribe("$queue/jobs") == [1] for one in both)
+        got = lambda: [p for one in both for p in one.payloads()]
+        wait_until("200 messages", lambda: len(got()) >= 200)
+        assert sorted(map(int, got())) == list(range(200)), len(got())
+        wait_until("all are removed", lambda: jobs_in(hub) == 0)
+        for one in both:
+            one.disconnect()
+        # Who does not acknowledge keeps nothing: another gets it when the visibility timeout is over.
+        lazy = Wire(hub, "lazy", clean=True, expiry=0).accepted().subscribe("$queue/jobs", 1)
+        device.publish("jobs/c", "again")
+        assert lazy.message()[0] == "again"
+        worker.messages.clear()
+        worker.subscribe("$queue/jobs")
+        worker.expect("again")
+        assert dict(worker.messages[0].properties.UserProperty)["receive_count"] == "2"
+        lazy.close()
+        # Refused: no name, a wildcard, and a session that outlives its connection.
+        assert worker.subscribe("$queue/a/b") == [0x8F] and worker.subscribe("$queue/+") == [0x8F]
+        kept = Client("kept", V5, clean=False, expiry=60).connect(hub)
+        assert kept.subscribe("$queue/jobs") == [0x83]
+
+
+def jobs_in(hub):
+    return next((queue["messages"] for queue in hub.get("/v1/queues")[1]["queues"] if queue["name"] == "jobs"), 0)
 
 
 def test_queue_command():

@@ -243,6 +243,31 @@ def refusal():
     return got[1][1] if got and got[0] == CONNACK else None
 
 
+def test_queue_consumers_on_every_node():
+    """Messages of a queue lie in every set; who consumes it may be anywhere and is told at once."""
+    workers = [Client(f"worker-{one.number}", V5).connect(one) for one in cluster.nodes]
+    for worker in workers[:1]:
+        assert worker.subscribe("$queue/told") == [1]
+    begin = time.monotonic()
+    for number in range(SETS):
+        status, answer = node(number % 3 + 1).post("/v1/queues/told/messages", {"payload": str(number)})
+        assert status == 201, (status, answer)
+    wait_until("all are told", lambda: len(workers[0].messages) == SETS)
+    assert time.monotonic() - begin < 15, "it would look again after 30 s"
+    for worker in workers:
+        assert worker.subscribe("$queue/anywhere") == [1]
+    publisher = Client("everywhere", V3).connect(node(2))
+    topics = names_in_each_set("any/{}/queue", SETS)
+    expected = [f"{n} {topic}" for n in range(50) for topic in topics]
+    for payload in expected:
+        publisher.publish(payload.split()[1], payload)
+    got = lambda: [p for worker in workers for p in worker.payloads() if " any/" in p]
+    wait_until("every message", lambda: len(got()) >= len(expected))
+    assert sorted(got()) == sorted(expected), len(got())
+    for one in (publisher, *workers):
+        one.disconnect()
+
+
 def test_minority():
     """Two of three down: nothing is acknowledged, nothing is called refused, and it all comes back."""
     three, four = Wire(node(1), "minor-5").accepted(), Client("minor-4", V3, clean=False).connect(node(1))

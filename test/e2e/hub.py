@@ -143,6 +143,10 @@ class Hub(Api):
                                         stderr=self.log, env=self.environment)
         return self
 
+    @property
+    def address(self):
+        return "127.0.0.1", self.tcp
+
     def start(self):
         self.spawn()
 

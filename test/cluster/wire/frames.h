@@ -64,6 +64,7 @@ inline auto fields(const PeerItems& f) { return std::tie(f.from, f.to, f.first, 
 inline auto fields(const PeerItemsAck& f) { return std::tie(f.from, f.to, f.accepted); }
 inline auto fields(const Call& f) { return std::tie(f.id, f.method, f.body); }
 inline auto fields(const Reply& f) { return std::tie(f.id, f.ok, f.body); }
+inline auto fields(const QueuesReady& f) { return std::tie(f.queues); }
 
 template <typename T>
 bool same(const T& a, const T& b) {
@@ -150,6 +151,8 @@ public:
                 return PeerItemsAck{id<GroupId>(), id<GroupId>(), number()};
             case 13:
                 return Call{number(), text(), text()};
+            case 14:
+                return QueuesReady{{text(), text()}};
             default:
                 return Reply{number(), coin(), text()};
         }

@@ -135,6 +135,7 @@ TEST(Frozen, Nodes) {
     expect_frame(PeerItemsAck{GroupId(1), GroupId(2), 42}, "04000000 0e 01 02 2a");
     expect_frame(Call{5, "join", "x"}, "09000000 0f 05 046a6f696e 0178");
     expect_frame(Reply{5, false, "no"}, "06000000 10 05 00 026e6f");
+    expect_frame(QueuesReady{{"a", "bc"}}, "07000000 11 02 0161 026263");
 }
 
 }  // namespace

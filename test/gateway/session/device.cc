@@ -136,6 +136,11 @@ void Device::release(std::uint64_t n) {
     settle();
 }
 
+void Device::queue_message(std::string_view queue, GroupId set, const QueueMessage& message) {
+    session.on_queue_message(queue, set, message, now, effects_);
+    settle();
+}
+
 void Device::takeover(std::uint64_t of) {
     session.on_takeover(of, effects_);
     settle();
@@ -234,7 +239,10 @@ void Device::settle() {
         unlogged.push_back({std::string(effects_.unlogged.topic),
                             std::string(effects_.unlogged.body), effects_.unlogged.retain});
     }
-    CW_CHECK(!was_over || effects_.acknowledged.empty());
+    CW_CHECK(!was_over || (effects_.acknowledged.empty() && effects_.queue_done.empty()));
+    std::move(effects_.queue_done.begin(), effects_.queue_done.end(),
+              std::back_inserter(queue_done));
+    queue_room_told = queue_room_told || effects_.queue_room;
     acknowledged.insert(acknowledged.end(), effects_.acknowledged.begin(),
                         effects_.acknowledged.end());
     if (effects_.end != End::kNone) {

@@ -75,6 +75,7 @@ public:
                  std::string_view payload = "x");
     void deliver(const Delivery& delivery, const Message& message);
     void release(std::uint64_t n);
+    void queue_message(std::string_view queue, GroupId set, const QueueMessage& message);
     void takeover(std::uint64_t epoch);
     void stream_lost();
 
@@ -106,6 +107,8 @@ public:
     std::uint64_t epoch = 77;
     MonoMs now = 1'000'000;
     SetMs set_now = 1'800'000'000'000;
+    std::vector<QueueDelivery> queue_done;
+    bool queue_room_told = false;
     bool core_available = true;
     bool commands_sent = true;  // those asked: false: they wait for somebody to lead
     bool output_full = false;
