@@ -42,7 +42,7 @@ void Group::tick(MonoMs now_ms) {
     const bool waits = now_ms - had_time_at_ >= kTimeWaitMs;
     if ((stalls || waits) && now_ms - handed_over_at_ >= kHandOverAgainMs) {
         handed_over_at_ = now_ms;
-        hand_over();
+        replica_.hand_over();
     }
     retry_exchanges(now_ms);
     tick_snapshots(now_ms);
@@ -123,20 +123,6 @@ void Group::on_applied(replica::Applied& applied) {
     if (applied.has_work) {
         propose_step();
     }
-}
-
-bool Group::hand_over() {
-    const raft::Status status = replica_.status();
-    NodeId best;
-    Index match;
-    for (const raft::PeerStatus& peer : status.peers) {
-        if (peer.id != view_.self && status.configuration.has_voter(peer.id) &&
-            (!best || peer.match > match)) {
-            best = peer.id;
-            match = peer.match;
-        }
-    }
-    return best && replica_.transfer_leadership(best);
 }
 
 void Group::hold(bool held) {

@@ -105,9 +105,6 @@ public:
     void declare_dead(StreamId stream);
     void beat();
 
-    // Effect: hands leadership to the voter that has most of the log; false: it does not lead, or
-    // there is nobody to hand it to.
-    bool hand_over();
     // Effect: while held this replica votes and does not stand for election.
     void hold(bool held);
     // Effect: proposes something that changes nothing, so that there is an entry behind the last.

@@ -376,25 +376,27 @@ void Node::Runtime::on_flushed(GroupId set, Index applied) {
 
 // --- the end -----------------------------------------------------------------------------------
 
-// Asks every group on the core loop until all say true.
-void Node::Runtime::wait_for_groups(std::chrono::milliseconds limit,
-                                    const std::function<bool(Group&)>& done) {
+// Asks on the core loop until it is done.
+void Node::Runtime::wait_until(std::chrono::milliseconds limit, const std::function<bool()>& done) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (std::chrono::steady_clock::now() < until) {
-        std::promise<bool> all;
-        auto asked = all.get_future();
-        loop_.post([&] {
-            bool each = true;
-            for (const auto& [id, group] : core_->groups()) {
-                each = done(*group) && each;
-            }
-            all.set_value(each);
-        });
+        std::promise<bool> answer;
+        auto asked = answer.get_future();
+        loop_.post([&] { answer.set_value(done()); });
         if (asked.get()) {
             return;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+}
+
+// Asks once; true: it does not lead, or nobody could take over.
+bool Node::Runtime::hand_over(replica::Replica& replica, std::map<GroupId, bool>& asked) {
+    const auto [sent, first] = asked.try_emplace(replica.group(), false);
+    if (first) {
+        sent->second = replica.hand_over();
+    }
+    return !sent->second || !replica.raft().leads();
 }
 
 void Node::Runtime::stop() {
@@ -407,15 +409,21 @@ void Node::Runtime::stop() {
         // given, or 3 s have gone.
         constexpr auto kHandOverMax = std::chrono::seconds(1);
         constexpr auto kDrainMax = std::chrono::seconds(3);
-        std::map<GroupId, bool> handed;
-        wait_for_groups(kHandOverMax, [&handed](Group& group) {
-            const auto [asked, first] = handed.try_emplace(group.id(), false);
-            if (first) {
-                asked->second = group.hand_over();
+        std::map<GroupId, bool> asked;
+        wait_until(kHandOverMax, [this, &asked] {
+            bool all = true;
+            for (const auto& [id, group] : core_->groups()) {
+                all = hand_over(group->replica(), asked) && all;
             }
-            return !asked->second || !group.replica().raft().leads();
+            if (control_ && control_->group().replica() != nullptr) {
+                all = hand_over(*control_->group().replica(), asked) && all;
+            }
+            return all;
         });
-        wait_for_groups(kDrainMax, [](Group& group) { return group.idle(); });
+        wait_until(kDrainMax, [this] {
+            return std::all_of(core_->groups().begin(), core_->groups().end(),
+                               [](const auto& item) { return item.second->idle(); });
+        });
         loop_.stop();
         thread_.join();
     }

@@ -150,7 +150,8 @@ private:
     void open_mailboxes();
     void run();
     void drop_loop_parts();
-    void wait_for_groups(std::chrono::milliseconds limit, const std::function<bool(Group&)>& done);
+    void wait_until(std::chrono::milliseconds limit, const std::function<bool()>& done);
+    bool hand_over(replica::Replica& replica, std::map<GroupId, bool>& asked);
     void on_maintenance();
     void watch_disk();
     void on_flushed(GroupId group, Index applied);

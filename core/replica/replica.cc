@@ -199,6 +199,20 @@ void Replica::update_role() {
     }
 }
 
+bool Replica::hand_over() {
+    const raft::Status status = raft_.status();
+    NodeId best;
+    Index match;
+    for (const raft::PeerStatus& peer : status.peers) {
+        if (peer.id != raft_.id() && status.configuration.has_voter(peer.id) &&
+            (!best || peer.match > match)) {
+            best = peer.id;
+            match = peer.match;
+        }
+    }
+    return best && raft_.transfer_leadership(best);
+}
+
 std::optional<wal::Batch> Replica::compact(Index upto) {
     if (upto <= raft_.status().compacted || upto > applied_) {
         return std::nullopt;

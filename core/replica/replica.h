@@ -114,7 +114,11 @@ public:
     // The log has finished nothing for a second, with appends under way. Who leads then had better
     // hand over: its followers' logs may be well.
     [[nodiscard]] bool log_stalls() const { return stalled_ticks_ >= options_.stalled_ticks; }
+    [[nodiscard]] GroupId group() const { return options_.group; }
     bool transfer_leadership(NodeId to) { return raft_.transfer_leadership(to); }
+    // Effect: hands leadership to the voter that has most of the log; false: it does not lead, or
+    // there is nobody to hand it to.
+    bool hand_over();
     // Effect: proposes a change of one member; raft::Raft says when it may.
     tl::expected<Index, raft::ProposeError> propose_configuration(const raft::Configuration& to) {
         return raft_.propose_configuration(to);

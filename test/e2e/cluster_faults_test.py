@@ -106,6 +106,22 @@ def test_rolling_restart_under_load():
     print(f"        {total} acknowledged, {sum(p.connects for p in publishers)} connects")
 
 
+def test_a_stopped_node_hands_over_the_control_group():
+    """Who asks right after its end is told another leader, or none: no election had to be waited for."""
+    leader = lambda of: of.get("/v1/cluster")[1]["control_leader"]
+    wait_until("the control group has a leader", lambda: leader(node(1)))
+    led = leader(node(1))
+    stopped, asked = node(led), node(led % len(cluster.nodes) + 1)
+    wait_until("both know it", lambda: leader(asked) == led)
+    stopped.stop()
+    try:
+        assert leader(asked) != led
+        wait_until("another leads", lambda: leader(asked) not in (0, led))
+    finally:
+        stopped.start(cluster.program)
+        cluster.wait_serving()
+
+
 def test_gateway_killed():
     """Wills arrive once, expiry-0 sessions end, the others resume elsewhere with their inbox."""
     watcher = Client("gone-watcher").connect(node(1))
