@@ -6,6 +6,8 @@ namespace causeway::net {
 namespace {
 
 constexpr MonoMs kLookAgainMs = 30'000;
+// A client at QoS 0 whose output was full says nothing when it is not.
+constexpr MonoMs kFullAgainMs = 1'000;
 constexpr MonoMs kLostAgainMs = 500;  // after a question whose answer is lost
 constexpr std::size_t kReceiptsMax = 256;
 
@@ -80,6 +82,7 @@ void QueueConsumers::go_on(Id id, Consumer& consumer, MonoMs now) {
     const std::uint32_t room = host_.room(consumer.nonce);
     if (room == 0) {
         consumer.state = State::kFull;
+        look_at(id, consumer, now + kFullAgainMs);
         return;
     }
     const std::vector<GroupId>& sets = host_.sets();
@@ -204,7 +207,7 @@ void QueueConsumers::wake(const std::vector<std::string>& queues, MonoMs now) {
         Consumer& consumer = consumers_.at(id);
         if (consumer.state == State::kAsking) {
             consumer.woken = true;
-        } else if (consumer.state != State::kFull) {
+        } else {
             begin_round(id, consumer, now);
         }
     }
