@@ -180,6 +180,21 @@ class Hub(Api):
         return (self.folder / "log").read_text()
 
 
+def hub_with(program, *types, rules=None, config=None, **options):
+    """A hub with a listener of each type; `options` are for all of them."""
+    hub = Hub(program, rules=rules, config=config)
+    hub.config["listeners"] = []
+    if any(kind in ("tls", "wss") for kind in types):
+        hub.with_tls()
+        certified = hub.config["listeners"].pop()
+    for kind in types:
+        listener = {"type": kind, "bind": "127.0.0.1:0", "anonymous": True, **options}
+        if kind in ("tls", "wss"):
+            listener.update({key: certified[key] for key in ("certificate", "private_key")})
+        hub.config["listeners"].append(listener)
+    return hub
+
+
 class Hook:
     """An HTTP endpoint on loopback that keeps what it is sent; `answer` decides the status by call."""
 

@@ -3,6 +3,7 @@ PROXY protocol, shared subscriptions, $SYS, publish rates.
 
 Usage: transports_test.py PATH_OF_CAUSEWAY
 """
+import functools
 import itertools
 import socket
 import ssl
@@ -10,29 +11,16 @@ import sys
 import time
 
 from client import V3, V5, Client
-from hub import Hub, run_tests, wait_until
+from hub import hub_with, run_tests, wait_until
 from raw_client import packet, text
 from websocket_stream import WebSocketStream, frame, request
 
 PROGRAM = sys.argv[1]
+hub_with = functools.partial(hub_with, PROGRAM)
 CONNECT = packet(0x10, text("MQTT") + bytes([4, 2, 0, 60]) + text("raw"))
 CONNACK = b"\x20\x02\x00\x00"
 PROXY1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 50123 1883\r\n"
 PROXY2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 7, 198, 51, 100, 1, 195, 203, 7, 91])
-
-
-def hub_with(*types, rules=None, config=None, **options):
-    hub = Hub(PROGRAM, rules=rules, config=config)
-    hub.config["listeners"] = []
-    if any(kind in ("tls", "wss") for kind in types):
-        hub.with_tls()
-        certified = hub.config["listeners"].pop()
-    for kind in types:
-        listener = {"type": kind, "bind": "127.0.0.1:0", "anonymous": True, **options}
-        if kind in ("tls", "wss"):
-            listener.update({key: certified[key] for key in ("certificate", "private_key")})
-        hub.config["listeners"].append(listener)
-    return hub
 
 
 def stream_to(port, certificates=None):
