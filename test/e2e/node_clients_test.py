@@ -6,6 +6,7 @@ Usage: node_clients_test.py PATH_OF_CAUSEWAY FOLDER [TEST…]
 """
 import itertools
 import subprocess
+import os
 import sys
 import time
 
@@ -14,7 +15,7 @@ from client_matrix import TRANSPORTS, V5, V31, V311, VERSIONS, Mosquitto, PahoC,
 from hub import hub_with, run_tests, wait_until
 from node_clients import NodeClient, NodeProcess, install_or_skip
 
-PROGRAM, FOLDER = sys.argv[1:3]
+PROGRAM, FOLDER = sys.argv[1], os.path.abspath(sys.argv[2])
 # Over WebSocket both libraries offer 3.1 only as the subprotocol mqttv3.1, which the hub does not take.
 NOT_OFFERED = (("ws", V31), ("wss", V31))
 
