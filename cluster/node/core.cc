@@ -102,6 +102,8 @@ void Core::ping() {
 void Core::compare_clocks() {
     constexpr std::uint64_t kApartMs = 10'000;
     constexpr MonoMs kFreshMs = 2'000;
+    // What they agreed about goes on with the boot clock, whatever becomes of theirs.
+    constexpr MonoMs kTrustMs = 24 * 3'600'000;
     const MonoMs now = view_.clock.mono_ms();
     absl::InlinedVector<std::uint64_t, 8> walls{view_.clock.wall_ms()};
     for (const auto& [id, peer] : peers_) {
@@ -115,7 +117,12 @@ void Core::compare_clocks() {
         return std::max(wall, middle) - std::min(wall, middle) <= kApartMs;
     });
     const bool trusted = static_cast<std::size_t>(agree) * 2 > options_.nodes && middle > now;
-    view_.wall_at_boot_ms = trusted ? middle - now : 0;
+    if (trusted) {
+        view_.wall_at_boot_ms = middle - now;
+        agreed_at_ = now;
+    } else if (now - agreed_at_ >= kTrustMs) {
+        view_.wall_at_boot_ms = 0;
+    }
 }
 
 void Core::end_turn() {

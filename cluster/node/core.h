@@ -152,6 +152,7 @@ private:
     std::map<NodeId, Peer> peers_;
     MonoMs pinged_at_ = 0;
     MonoMs watched_at_ = 0;
+    MonoMs agreed_at_ = 0;  // a majority of the clocks
     bool ping_due_ = false;  // who leads has changed
 };
 

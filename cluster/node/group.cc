@@ -8,6 +8,9 @@ namespace {
 constexpr MonoMs kHandOverAgainMs = 1'000;
 // So long until the other nodes' clocks should be known.
 constexpr MonoMs kTimeWaitMs = 1'000;
+// So long after a start a set with a time waits for clocks that agree; then it goes on with the time
+// it has, late by what it does not know of. Who ran longer has seen the time pass.
+constexpr MonoMs kStartMs = 10'000;
 
 }  // namespace
 
@@ -18,7 +21,12 @@ Group::Group(const replica::ReplicaOptions& options, const raft::Start& start,
       replica_(options, start, reader, *this),
       applied_limits_(machine.limits()) {
     replica_.observe_time(machine.time(), view_.clock.mono_ms());
-    had_time_at_ = view_.clock.mono_ms();
+    had_time_at_ = started_at_ = view_.clock.mono_ms();
+}
+
+void Group::check_time() {
+    const bool ran = view_.clock.mono_ms() - started_at_ >= kStartMs;
+    replica_.know_time(view_.wall_at_boot_ms != 0 || (ran && replica_.set_time() != 0));
 }
 
 LeaderIs Group::leader() const {

@@ -34,7 +34,8 @@ struct NodeView {
     Ports& ports;
     NodeId self;
     bool disk_low = false;
-    // Wall clock less boot clock, of the node in the middle; 0: no majority is within 10 s of it.
+    // Wall clock less boot clock, of the node in the middle; 0: no majority was within 10 s of it
+    // for a day.
     std::uint64_t wall_at_boot_ms = 0;
     StateLimits limits;
     std::vector<QueueDeclaration> queues;
@@ -104,6 +105,7 @@ public:
     void propose_queues();
     void declare_dead(StreamId stream);
     void beat();
+    void check_time();
 
     // Effect: while held this replica votes and does not stand for election.
     void hold(bool held);
@@ -194,6 +196,7 @@ private:
     std::map<GroupId, Exchange> exchanges_;
     MonoMs handed_over_at_ = 0;  // because the log stalls or there is no time
     MonoMs had_time_at_ = 0;     // see Replica::lacks_time()
+    MonoMs started_at_ = 0;
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;

@@ -190,7 +190,7 @@ void Group::step(raft::Message message) {
 }
 
 void Group::drain() {
-    replica_.trust_wall(view_.wall_at_boot_ms != 0);
+    check_time();
     replica_.drain();
     if (stepped_snapshot_) {
         if (!replica_.installing()) {  // raft did not want it

@@ -179,7 +179,7 @@ void Replica::on_applied(Index index) {
 }
 
 void Replica::update_role() {
-    const bool serving = raft_.takes_commands() && (serving_ || !lacks_time());
+    const bool serving = raft_.takes_commands() && !lacks_time();
     const bool again = serving && serving_ && raft_.term() != serving_term_;
     if (serving == serving_ && !again) {
         return;

@@ -63,10 +63,11 @@ public:
     void tick();
     void step(raft::Message message);
 
-    // Effect: says whether the wall clock can be trusted, as it can until this says otherwise. A
-    // set that never had a time begins with one that is right or waits: what is due later would be
-    // due at once when its time became right.
-    void trust_wall(bool trusted) { wall_trusted_ = trusted; }
+    // Effect: says whether the time is known, as it is until this says otherwise. Who begins to lead
+    // waits for it: what is due later would be due at once when a time that lags became right.
+    void know_time(bool known) { time_known_ = known; }
+    // Of the last entry applied; 0: none had one.
+    [[nodiscard]] SetMs set_time() const { return set_time_; }
 
     // Leader and past the empty entry of its term, with a time: commands are taken.
     [[nodiscard]] bool serving() const { return serving_; }
@@ -106,10 +107,10 @@ public:
     // to apply, as after a restart: it would be elected and serve nobody until that is done. Nor
     // while its log stalls.
     void hold_elections(bool held) { held_back_ = held; }
-    // Leads and cannot serve, since the set has no time yet. Who leads then had better hand over:
-    // to a node with a better clock.
+    // Leads and does not serve, since it does not know the time. Who leads then had better hand
+    // over: to a node with a better clock.
     [[nodiscard]] bool lacks_time() const {
-        return raft_.takes_commands() && set_time_ == 0 && !wall_trusted_;
+        return raft_.takes_commands() && !serving_ && !time_known_;
     }
     // The log has finished nothing for a second, with appends under way. Who leads then had better
     // hand over: its followers' logs may be well.
@@ -192,7 +193,7 @@ private:
     bool serving_ = false;
     Term serving_term_;
     bool held_back_ = false;
-    bool wall_trusted_ = true;
+    bool time_known_ = true;
     std::uint64_t ticked_seq_ = 0;  // durable_seq_ at the last tick
     unsigned stalled_ticks_ = 0;
 };

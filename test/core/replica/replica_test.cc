@@ -142,8 +142,8 @@ TEST_F(ReplicaTest, ALeaderWhoseLogFinishesNothingSaysSo) {
 }
 
 // A set's first time is right, or its timers would all be due when it became right.
-TEST_F(ReplicaTest, ASetWithoutATimeWaitsForAClockToTrust) {
-    replica_->trust_wall(false);
+TEST_F(ReplicaTest, WhoBeginsToLeadWaitsForTheTime) {
+    replica_->know_time(false);
     replica_->drain();
     lead();
     sync();
@@ -156,12 +156,12 @@ TEST_F(ReplicaTest, ASetWithoutATimeWaitsForAClockToTrust) {
     replica_->drain();
     EXPECT_TRUE(replica_->lacks_time());
     EXPECT_FALSE(replica_->serving());
-    replica_->trust_wall(true);
+    replica_->know_time(true);
     replica_->drain();
     EXPECT_TRUE(replica_->serving());
     EXPECT_EQ(replica_->stamp(5, 1'700'000'000'000), 1'700'000'000'000U);
     // What serves goes on with a clock that nobody confirms: it only counts from here.
-    replica_->trust_wall(false);
+    replica_->know_time(false);
     replica_->drain();
     EXPECT_TRUE(replica_->serving());
     EXPECT_EQ(replica_->stamp(8, 0), 1'700'000'000'003U);
