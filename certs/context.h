@@ -2,7 +2,7 @@
 // ciphers. Called at start-up and on reload (make a new one and use it for new connections; the old
 // one lives as long as its sessions). A context may be shared by threads.
 //
-// Rules for all: TLS 1.2 with ECDHE and AEAD only, TLS 1.3 with OpenSSL's suites; groups X25519,
+// Rules for all: TLS 1.2 with ECDHE and AEAD only, TLS 1.3, AES-128-GCM first; groups X25519,
 // P-256, P-384; session tickets, no session cache, no renegotiation, no compression.
 // Every error is one line that says what to fix: a missing file, a key of another certificate, an
 // expired certificate.

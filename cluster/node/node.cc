@@ -171,6 +171,7 @@ void add(state::Statistics& sum, state::Statistics one) {
     sum.retained_bytes += one.retained_bytes;
     sum.bodies += one.bodies;
     sum.counters += one.counters;
+    sum.memory += one.memory;
     const auto add_queues = [](std::vector<QueueStatus>& into, std::vector<QueueStatus>& from) {
         for (QueueStatus& queue : from) {
             const auto same = std::find_if(into.begin(), into.end(), [&](const QueueStatus& other) {
@@ -201,6 +202,7 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
         NodeStatus& status = all->status;
         status.disk_low = core_->view().disk_low;
         status.log = writer_->status();
+        status.store = store_->status();
         status.serving = true;
         if (links_) {
             const link::AcceptedStatus accepted = links_->status().accepted;
@@ -255,6 +257,7 @@ void Node::Runtime::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> 
         for (const GroupId set : led) {
             apply_thread_.ask(set, [&loop, all, shared](replica::SetState& state) {
                 add(all->status.state, state.machine().statistics());
+                all->status.ring_bytes += state.ring_bytes();
                 if (--all->missing == 0) {
                     loop.post([all, shared] { (*shared)(std::move(all->status)); });
                 }

@@ -23,6 +23,7 @@
 #include "core/message/router.h"
 #include "core/message/submitter.h"
 #include "core/state/machine.h"
+#include "core/store/store.h"
 #include "core/wal/disk.h"
 #include "core/wal/log.h"
 #include "core/wal/writer.h"
@@ -118,7 +119,9 @@ struct NodeStatus {
     std::uint64_t unlogged = 0;
     std::uint64_t refused_disk = 0;
     wal::WriterStatus log;
-    state::Statistics state;
+    store::StoreStatus store;
+    state::Statistics state;       // of the sets led here
+    std::uint64_t ring_bytes = 0;  // outputs kept for gateways, of the same
 };
 
 class Node {

@@ -57,6 +57,7 @@ void on_turn_end(uv_prepare_t* handle) {
     LoopState& state = state_of(handle->data);
     run_hooks(state);
     flush_streams(state);
+    resume_handshakes(state);
 }
 
 // True when the wake-up must be sent: one is enough until the queues are drained.
@@ -174,6 +175,12 @@ TurnHook Loop::at_turn_end(Task hook) {
     state_->turn_hooks.hooks.push_back(
         std::make_unique<LoopState::Hook>(LoopState::Hook{id, std::move(hook)}));
     return TurnHook(state_.get(), id);
+}
+
+void Loop::set_handshakes_per_turn(unsigned count) {
+    CW_CHECK(count > 0);
+    state_->handshakes_per_turn = count;
+    state_->handshakes_left = count;
 }
 
 void Loop::again() { uv_async_send(&state_->wake); }

@@ -75,6 +75,9 @@ public:
     [[nodiscard]] TurnHook at_turn_end(Task hook);
     // Effect: the loop does not block before its next turn end. Loop thread.
     void again();
+    // Effect: of the TLS handshakes with clients whose next bytes are here, so many go on in a
+    // turn; the rest keeps its bytes in the kernel until a later one. Loop thread, or before run().
+    void set_handshakes_per_turn(unsigned count);
 
     // For the files of core/io only.
     [[nodiscard]] LoopState& state() { return *state_; }

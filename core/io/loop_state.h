@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +21,7 @@ class TcpStream;
 
 inline constexpr std::size_t kReadBufferBytes = std::size_t{64} * 1024;
 inline constexpr std::size_t kSpareQueuesMax = 64;
+inline constexpr unsigned kHandshakesPerTurn = 4;  // About 3 ms on one core.
 
 struct LoopState {
     uv_loop_t uv{};
@@ -48,7 +51,13 @@ struct LoopState {
 
     std::vector<TcpStream*> dirty;      // Streams to flush at the turn's end.
     std::vector<TcpStream*> flushing;   // The same while they are being flushed.
+    std::deque<TcpStream*> late;        // Beyond a turn's share; first in, first out.
+    std::uint32_t late_first = 0;       // The number of late.front().
     std::vector<TcpStream*> lingering;  // Ownerless streams that still send their last bytes.
+
+    unsigned handshakes_per_turn = kHandshakesPerTurn;
+    unsigned handshakes_left = kHandshakesPerTurn;  // In this turn.
+    std::deque<TcpStream*> deferred;                // Handshakes that go on in a later turn.
 
     // One read buffer for all streams: libuv fills it and the owner's callback empties it before
     // the next read, so an idle connection holds no buffer.
@@ -64,6 +73,8 @@ struct LoopState {
 
 // Effect: the turn's one flush of every stream with output (tcp_write.cc).
 void flush_streams(LoopState& state);
+// Effect: lets as many deferred handshakes go on as a turn may have (tcp_stream.cc).
+void resume_handshakes(LoopState& state);
 // Effect: closes the ownerless streams at once (tcp_stream.cc).
 void close_lingering(LoopState& state);
 

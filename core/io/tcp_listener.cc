@@ -52,14 +52,33 @@ struct TcpListener::Handle {
     uv_tcp_t uv{};
     LoopState* state = nullptr;
     Accept accept;
+    TurnHook turn_end;
+    unsigned accepts_left = kAcceptsPerTurn;
+    bool paused = false;
+    bool held = false;  // A connection waits in libuv, which takes no other one meanwhile.
 
     static void on_connection(uv_stream_t* listener, int status) {
         auto& self = *static_cast<Handle*>(listener->data);
         if (status != 0) {
             return;  // Out of file descriptors or reset before accept: the next one may do.
         }
-        if (StreamPtr stream = TcpStream::accept(*self.state, listener)) {
-            self.accept(std::move(stream));
+        if (self.paused || self.accepts_left == 0) {
+            self.held = true;
+        } else {
+            self.take();
+        }
+    }
+    void take() {
+        held = false;
+        --accepts_left;
+        if (StreamPtr stream = TcpStream::accept(*state, reinterpret_cast<uv_stream_t*>(&uv))) {
+            accept(std::move(stream));
+        }
+    }
+    void on_turn_end() {
+        accepts_left = kAcceptsPerTurn;
+        if (held && !paused) {
+            take();
         }
     }
     static void closed(uv_handle_t* handle) {
@@ -94,6 +113,7 @@ Result<std::unique_ptr<TcpListener>> TcpListener::listen(Loop& loop, const Liste
     auto handle = std::make_unique<Handle>();
     handle->state = &loop.state();
     handle->accept = std::move(accept);
+    handle->turn_end = loop.at_turn_end([made = handle.get()] { made->on_turn_end(); });
     uv_tcp_init(&loop.state().uv, &handle->uv);
     handle->uv.data = handle.get();
     status = uv_tcp_open(&handle->uv, fd);
@@ -112,7 +132,17 @@ Result<std::unique_ptr<TcpListener>> TcpListener::listen(Loop& loop, const Liste
     return listener;
 }
 
+void TcpListener::pause() { handle_->paused = true; }
+
+void TcpListener::resume() {
+    handle_->paused = false;
+    if (handle_->held) {
+        uv_async_send(&handle_->state->wake);  // Its turn end takes it.
+    }
+}
+
 TcpListener::~TcpListener() {
+    handle_->turn_end = {};
     uv_close(reinterpret_cast<uv_handle_t*>(&handle_->uv), Handle::closed);
 }
 

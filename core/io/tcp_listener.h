@@ -1,5 +1,6 @@
 // A listening TCP socket on a loop. With reuse_port every loop has a listener of its own on one
-// port and the kernel spreads the connections over them.
+// port and the kernel spreads the connections over them. At most kAcceptsPerTurn connections are
+// taken in a turn of the loop, so that a crowd that comes at once does not hold up the others.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,16 @@ struct ListenOptions {
     std::string host = "127.0.0.1";  // Address or name; «::» takes IPv4 as well.
     std::uint16_t port = 0;          // 0: the system picks one, see port().
     bool reuse_port = false;
-    int backlog = 1024;
+    int backlog =
+        1024;  // Connections the kernel holds until they are accepted; it has a limit too.
     bool first = false;  // With reuse_port: refused while any socket listens on the port already.
 };
 
 // Made and destroyed on the loop's thread (or while it does not run), before the loop.
 class TcpListener {
 public:
+    static constexpr unsigned kAcceptsPerTurn = 64;
+
     // Gets each connection; TCP_NODELAY is set. It calls start() or drops it, and may destroy the
     // listener.
     using Accept = absl::AnyInvocable<void(StreamPtr)>;
@@ -36,6 +40,11 @@ public:
     ~TcpListener();
     TcpListener(const TcpListener&) = delete;
     TcpListener& operator=(const TcpListener&) = delete;
+
+    // Effect: takes no more connections until resume(); they wait in the kernel's backlog. Also
+    // from within Accept.
+    void pause();
+    void resume();
 
     // The port bound.
     [[nodiscard]] std::uint16_t port() const { return port_; }

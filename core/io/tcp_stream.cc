@@ -18,18 +18,22 @@ constexpr std::uint64_t kLingerCheckMs = 500;
 // What a handshake or key updates may make us send while the peer reads nothing.
 constexpr std::size_t kCipherBytesMax = std::size_t{512} * 1024;
 
-void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-    auto& state = *static_cast<LoopState*>(handle->loop->data);
-    *buffer = uv_buf_init(state.read_buffer.get(), kReadBufferBytes);
-}
-
 }  // namespace
 
 struct StreamCallbacks {
+    static void alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+        auto& state = *static_cast<LoopState*>(handle->loop->data);
+        const auto& stream = *static_cast<const TcpStream*>(handle->data);
+        const bool later = state.handshakes_left == 0 && stream.handshaking_with_client();
+        // Without a buffer libuv reads nothing and reports UV_ENOBUFS.
+        *buffer = uv_buf_init(state.read_buffer.get(), later ? 0 : kReadBufferBytes);
+    }
     static void read(uv_stream_t* handle, ssize_t size, const uv_buf_t* buffer) {
         auto& stream = *static_cast<TcpStream*>(handle->data);
         if (size > 0) {
             stream.on_read({buffer->base, static_cast<std::size_t>(size)});
+        } else if (size == UV_ENOBUFS) {
+            stream.defer_handshake();
         } else if (size < 0) {
             stream.on_read_end(static_cast<int>(size));
         }
@@ -74,6 +78,7 @@ StreamPtr TcpStream::accept(LoopState& state, uv_stream_s* listener) {
         return nullptr;
     }
     stream->opened_ = true;
+    stream->accepted_ = true;
     uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->handle()), 1);
     return stream;
 }
@@ -93,7 +98,34 @@ void TcpStream::begin_tls(std::unique_ptr<TlsSession> tls, std::string_view ciph
     on_ciphertext(ciphertext);
 }
 
+bool TcpStream::handshaking_with_client() const {
+    return accepted_ && tls_ != nullptr && tls_->status() == TlsStatus::kHandshaking;
+}
+
+void TcpStream::defer_handshake() {
+    pause_reading();
+    deferred_ = true;
+    state_->deferred.push_back(this);
+}
+
+void TcpStream::stop_deferring() {
+    if (deferred_) {
+        deferred_ = false;
+        std::erase(state_->deferred, this);
+    }
+}
+
+void resume_handshakes(LoopState& state) {
+    state.handshakes_left = state.handshakes_per_turn;
+    for (unsigned i = 0; i < state.handshakes_per_turn && !state.deferred.empty(); ++i) {
+        TcpStream& next = *state.deferred.front();
+        next.stop_deferring();
+        next.resume_reading();
+    }
+}
+
 void TcpStream::pause_reading() {
+    stop_deferring();
     if (reading_) {
         reading_ = false;
         uv_read_stop(handle());
@@ -101,10 +133,10 @@ void TcpStream::pause_reading() {
 }
 
 void TcpStream::resume_reading() {
-    if (reading_ || closing_ || read_ended_ || connecting_ != nullptr) {
+    if (reading_ || deferred_ || closing_ || read_ended_ || connecting_ != nullptr) {
         return;
     }
-    const int status = uv_read_start(handle(), on_alloc, StreamCallbacks::read);
+    const int status = uv_read_start(handle(), StreamCallbacks::alloc, StreamCallbacks::read);
     reading_ = status == 0;
     if (!reading_) {
         fail_later(StreamEnd::kFailed, uv_strerror(status));
@@ -123,6 +155,9 @@ void TcpStream::on_read(std::string_view bytes) {
 }
 
 void TcpStream::on_ciphertext(std::string_view bytes) {
+    if (handshaking_with_client() && state_->handshakes_left > 0) {
+        --state_->handshakes_left;
+    }
     const TlsStatus status = tls_->feed(
         bytes,
         [this](std::string_view plaintext) {
@@ -225,8 +260,10 @@ void TcpStream::close() {
     }
     closing_ = true;
     owner_ = nullptr;
+    stop_deferring();
     if (dirty_) {
-        state_->dirty[dirty_index_] = nullptr;
+        (late_ ? state_->late[dirty_index_ - state_->late_first] : state_->dirty[dirty_index_]) =
+            nullptr;
         dirty_ = false;
     }
     if (lingering_) {

@@ -1,7 +1,8 @@
 // A TCP connection on a loop, in the clear or under TLS. The owner gets plaintext and writes
-// plaintext; output is corked: it is collected during the turn and sent at its end with one writev
-// (or as full TLS records). An idle connection holds no buffers: reading goes through the loop's
-// one buffer, and the output queue is borrowed from the loop while there is output.
+// plaintext; output is corked: it is collected during the turn and sent at its end (or, behind many
+// others, that of a later one) with one writev (or as full TLS records). An idle connection holds
+// no buffers: reading goes through the loop's one buffer, and the output queue is borrowed from the
+// loop while there is output.
 //
 // Life: accepted or connect()ed -> start -> on_open? -> on_bytes* -> on_end -> the owner drops its
 // StreamPtr. The owner may drop it at any time, also from within a callback: no callback follows,
@@ -28,6 +29,9 @@ class TcpStream;
 struct LoopState;
 
 inline constexpr std::size_t kWritableMarkBytes = std::size_t{64} * 1024;
+// Streams with new output that are flushed at a turn's end, and as many of those that wait from
+// earlier ones: a message to ten thousand streams leaves room for others between them.
+inline constexpr std::size_t kFlushesPerTurn = 256;
 
 enum class StreamEnd : std::uint8_t {
     kPeerClosed,     // The peer will send no more (FIN or close_notify); writing is still possible.
@@ -123,6 +127,7 @@ private:
     friend struct StreamCallbacks;
     friend class TcpListener;
     friend void flush_streams(LoopState& state);
+    friend void resume_handshakes(LoopState& state);
     friend void close_lingering(LoopState& state);
     struct WriteRequest;
     struct ConnectRequest;
@@ -137,6 +142,9 @@ private:
     void on_read(std::string_view bytes);
     void on_read_end(int status);
     void on_ciphertext(std::string_view bytes);
+    [[nodiscard]] bool handshaking_with_client() const;
+    void defer_handshake();
+    void stop_deferring();
     void announce_open();
     void end(StreamEnd how, std::string_view why);
     void fail_later(StreamEnd how, std::string why);
@@ -180,6 +188,7 @@ private:
     std::uint64_t linger_until_ = 0;
     std::uint32_t dirty_index_ = 0;
     bool dirty_ : 1 = false;
+    bool late_ : 1 = false;  // dirty_index_ counts in LoopState::late.
     bool reading_ : 1 = false;
     bool opened_ : 1 = false;      // on_open was called or is not due.
     bool closing_ : 1 = false;     // uv_close was called.
@@ -189,6 +198,8 @@ private:
     bool fin_sent_ : 1 = false;    // uv_shutdown was called.
     bool fin_done_ : 1 = false;    // ... and has completed.
     bool lingering_ : 1 = false;   // Ownerless, see close_after_flush.
+    bool accepted_ : 1 = false;
+    bool deferred_ : 1 = false;  // Wants to read, and waits for a turn that has handshakes left.
 };
 
 }  // namespace causeway::io

@@ -80,14 +80,29 @@ void TcpStream::mark_dirty() {
 void flush_streams(LoopState& state) {
     state.flushing.swap(state.dirty);
     std::erase(state.flushing, nullptr);
+    for (std::size_t i = kFlushesPerTurn; i < state.flushing.size(); ++i) {
+        TcpStream& stream = *state.flushing[i];
+        stream.late_ = true;
+        stream.dirty_index_ = state.late_first + static_cast<std::uint32_t>(state.late.size());
+        state.late.push_back(&stream);
+    }
+    state.flushing.resize(std::min(state.flushing.size(), kFlushesPerTurn));
+    for (std::size_t i = 0; i < kFlushesPerTurn && !state.late.empty(); ++i) {
+        if (state.late.front() != nullptr) {
+            state.flushing.push_back(state.late.front());
+        }
+        state.late.pop_front();
+        ++state.late_first;
+    }
     for (TcpStream* stream : state.flushing) {
         stream->dirty_ = false;
+        stream->late_ = false;
     }
     for (TcpStream* stream : state.flushing) {
         stream->flush_at_turn_end();  // Closed meanwhile: still there, closes after the turn.
     }
     state.flushing.clear();
-    if (!state.dirty.empty()) {
+    if (!state.dirty.empty() || !state.late.empty()) {
         uv_async_send(&state.wake);
     }
 }

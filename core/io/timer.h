@@ -45,6 +45,7 @@ public:
     // Returns false, without effect, when the timer has fired or was cancelled.
     bool cancel(TimerWheel::Id id) { return wheel_.cancel(id); }
     [[nodiscard]] std::size_t size() const { return wheel_.size(); }
+    [[nodiscard]] std::size_t memory_bytes() const { return wheel_.memory_bytes(); }
 
 private:
     void tick();

@@ -53,6 +53,10 @@ public:
     }
     // Armed timers.
     [[nodiscard]] std::size_t size() const { return size_; }
+    // The heap held.
+    [[nodiscard]] std::size_t memory_bytes() const {
+        return nodes_.capacity() * sizeof(Node) + free_.capacity() * sizeof(std::uint32_t);
+    }
 
 private:
     struct Node {

@@ -16,27 +16,48 @@
 
 namespace causeway::io {
 
-// The BIO under every session: unbuffered, over the byte strings of the call in progress.
+namespace {
+
+// The call into OpenSSL that this thread is in: what it may read, and where it writes.
+struct Call {
+    std::string_view in;
+    std::string* out = nullptr;
+};
+thread_local Call call;
+
+// Sets the call for a scope; a sink may make another call meanwhile.
+class CallScope {
+public:
+    CallScope(std::string_view in, std::string& out) : outer_(std::exchange(call, {in, &out})) {}
+    ~CallScope() { call = outer_; }
+    CallScope(const CallScope&) = delete;
+    CallScope& operator=(const CallScope&) = delete;
+
+private:
+    Call outer_;
+};
+
+}  // namespace
+
+// The one BIO under all sessions of a thread: unbuffered, over the bytes of the call in progress.
 struct TlsBio {
     static int read(BIO* bio, char* to, std::size_t size, std::size_t* done) {
-        auto& session = *static_cast<TlsSession*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        if (session.in_.empty()) {
+        if (call.in.empty()) {
             BIO_set_retry_read(bio);
             return 0;
         }
-        *done = std::min(size, session.in_.size());
-        std::memcpy(to, session.in_.data(), *done);
-        session.in_.remove_prefix(*done);
+        *done = std::min(size, call.in.size());
+        std::memcpy(to, call.in.data(), *done);
+        call.in.remove_prefix(*done);
         return 1;
     }
     static int write(BIO* bio, const char* from, std::size_t size, std::size_t* done) {
-        auto& session = *static_cast<TlsSession*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        if (session.out_ == nullptr) {
+        if (call.out == nullptr) {
             return 0;
         }
-        session.out_->append(from, size);
+        call.out->append(from, size);
         *done = size;
         return 1;
     }
@@ -55,11 +76,32 @@ struct TlsBio {
         }();
         return kMethod;
     }
+    // Null: no memory. The sessions keep it beyond the thread's end.
+    static BIO* of_this_thread() {
+        struct Free {
+            void operator()(BIO* bio) const { BIO_free(bio); }
+        };
+        thread_local const std::unique_ptr<BIO, Free> kShared([] {
+            BIO* const made = BIO_new(method());
+            if (made != nullptr) {
+                BIO_set_init(made, 1);
+            }
+            return made;
+        }());
+        return kShared.get();
+    }
 };
 
 namespace {
 
 constexpr std::size_t kRecordBytes = std::size_t{16} * 1024;
+
+// Effect: empties a key of the handshake, which OpenSSL would keep with the session: the traffic
+// keys are made, and no renegotiation comes. Drops our reference.
+void wipe(EVP_PKEY* key) {
+    EVP_PKEY_set_type(key, EVP_PKEY_get_id(key));
+    EVP_PKEY_free(key);
+}
 
 std::string reason_text(SSL* ssl, int ssl_error) {
     // The oldest error of the queue is the cause; what follows are its consequences.
@@ -120,13 +162,11 @@ Result<std::unique_ptr<TlsSession>> TlsSession::make(ssl_ctx_st* context) {
         return fail("cannot make a TLS session: " + reason_text(ssl, SSL_ERROR_SSL));
     }
     std::unique_ptr<TlsSession> session(new TlsSession(ssl));
-    BIO* bio = BIO_new(TlsBio::method());
-    if (bio == nullptr) {
+    BIO* bio = TlsBio::of_this_thread();
+    if (bio == nullptr || BIO_up_ref(bio) != 1) {
         return fail("cannot make a TLS session: out of memory");
     }
-    BIO_set_data(bio, session.get());
-    BIO_set_init(bio, 1);
-    SSL_set_bio(ssl, bio, bio);
+    SSL_set_bio(ssl, bio, bio);  // takes the one reference
     SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     return session;
 }
@@ -158,14 +198,11 @@ TlsStatus TlsSession::feed(std::string_view ciphertext, Sink sink, std::string& 
     if (status_ == TlsStatus::kFailed || status_ == TlsStatus::kPeerClosed) {
         return status_;
     }
-    in_ = ciphertext;
-    out_ = &out;
+    const CallScope scope(ciphertext, out);
     ERR_clear_error();
     if (status_ == TlsStatus::kOpen || handshake()) {
         read_all(sink);
     }
-    in_ = {};
-    out_ = nullptr;
     return status_;
 }
 
@@ -173,6 +210,14 @@ bool TlsSession::handshake() {
     const int result = SSL_do_handshake(ssl_);
     if (result == 1) {
         status_ = TlsStatus::kOpen;
+        EVP_PKEY* key = nullptr;
+        if (SSL_get_tmp_key(ssl_, &key) == 1) {
+            wipe(key);
+        }
+        if (SSL_get_peer_tmp_key(ssl_, &key) == 1) {
+            wipe(key);
+        }
+        ERR_clear_error();
         return true;
     }
     const int error = SSL_get_error(ssl_, result);
@@ -205,7 +250,7 @@ void TlsSession::read_all(Sink sink) {
 
 void TlsSession::fail_with(int ssl_error) {
     status_ = TlsStatus::kFailed;
-    error_ = reason_text(ssl_, ssl_error);
+    error_ = std::make_unique<const std::string>(reason_text(ssl_, ssl_error));
     ERR_clear_error();
 }
 
@@ -220,11 +265,10 @@ bool TlsSession::write(std::string_view plaintext, std::string& out) {
     if (plaintext.empty()) {
         return true;
     }
-    out_ = &out;
+    const CallScope scope({}, out);
     ERR_clear_error();
     std::size_t written = 0;
     const int result = SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &written);
-    out_ = nullptr;
     if (result != 1) {
         fail_with(SSL_get_error(ssl_, result));
         return false;
@@ -236,11 +280,10 @@ void TlsSession::shutdown(std::string& out) {
     if (!can_write()) {
         return;
     }
-    out_ = &out;
+    const CallScope scope({}, out);
     ERR_clear_error();
     SSL_shutdown(ssl_);  // 0: sent, and the peer's is not here yet; we do not wait for it.
     ERR_clear_error();
-    out_ = nullptr;
     shut_down_ = true;
 }
 
@@ -266,6 +309,11 @@ std::optional<TlsPeer> TlsSession::peer() const {
     peer.verified = SSL_get_verify_result(ssl_) == X509_V_OK;
     ERR_clear_error();
     return peer;
+}
+
+const std::string& TlsSession::error() const {
+    static const std::string kNone;
+    return error_ == nullptr ? kNone : *error_;
 }
 
 std::string_view TlsSession::version() const { return SSL_get_version(ssl_); }

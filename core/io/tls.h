@@ -2,8 +2,9 @@
 // socket; a TcpStream or a test moves the bytes. The SSL_CTX with its keys and rules is made
 // elsewhere (certs).
 //
-// Memory: a session's one BIO has no buffer, it reads from and writes to what the call in progress
-// was given; with SSL_MODE_RELEASE_BUFFERS an idle session holds no record buffers (test/bench/io).
+// Memory: the sessions of a thread share one BIO without a buffer, which reads from and writes to
+// what the call in progress was given; with SSL_MODE_RELEASE_BUFFERS an idle session holds no
+// record buffers (test/bench/io).
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ struct TlsPeer {
     bool verified = false;    // The chain leads to a trusted CA and was valid at the handshake.
 };
 
-// Belongs to one loop. Destroyed at any time except from within feed()'s sink.
+// Belongs to one loop and is made on its thread. Destroyed at any time except from within feed()'s
+// sink.
 class TlsSession {
 public:
     // Effect: a session in server role. Fails only if OpenSSL has no memory.
@@ -64,7 +66,7 @@ public:
     // The handshake is done and nothing has failed.
     [[nodiscard]] bool can_write() const;
     // One line with OpenSSL's reason, e.g. «certificate verify failed (self-signed certificate)».
-    [[nodiscard]] const std::string& error() const { return error_; }
+    [[nodiscard]] const std::string& error() const;
     // Nothing until the handshake is done, or if the peer sent no certificate.
     [[nodiscard]] std::optional<TlsPeer> peer() const;
     // E.g. «TLSv1.3» and «TLS_AES_128_GCM_SHA256».
@@ -80,11 +82,9 @@ private:
     void fail_with(int ssl_error);
 
     ssl_st* ssl_;
-    std::string_view in_;         // What the call in progress may still read.
-    std::string* out_ = nullptr;  // Where it writes.
+    std::unique_ptr<const std::string> error_;  // Null: none.
     TlsStatus status_ = TlsStatus::kHandshaking;
     bool shut_down_ = false;
-    std::string error_;
 };
 
 }  // namespace causeway::io

@@ -534,7 +534,16 @@ Statistics Machine::statistics() const {
     all.fences = p.fences.size();
     all.parked_work = p.work.parked();
     all.peers = peers();
+    all.memory = p.sessions.memory();
     return all;
+}
+
+Memory& Memory::operator+=(const Memory& other) {
+    sessions += other.sessions;
+    indexes += other.indexes;
+    subscriptions += other.subscriptions;
+    trie += other.trie;
+    return *this;
 }
 
 }  // namespace causeway::state

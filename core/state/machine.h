@@ -33,6 +33,17 @@ struct PeerStatus {
     std::uint64_t bytes = 0;
 };
 
+// Heap bytes of what the state keeps in memory, about: sizes of objects and tables, not malloc's
+// own.
+struct Memory {
+    std::uint64_t sessions = 0;       // with their client ids
+    std::uint64_t indexes = 0;        // of sessions, by id, client and epoch
+    std::uint64_t subscriptions = 0;  // in their sessions
+    std::uint64_t trie = 0;           // their filters
+
+    Memory& operator+=(const Memory& other);
+};
+
 struct Statistics {
     std::uint64_t sessions = 0;
     std::uint64_t attached = 0;
@@ -50,6 +61,7 @@ struct Statistics {
     std::uint64_t fences = 0;
     std::uint64_t parked_work = 0;
     std::vector<PeerStatus> peers;  // by set
+    Memory memory;
 };
 
 class Machine {

@@ -77,6 +77,11 @@ struct Session {
     std::vector<std::uint16_t> incoming;      // QoS 2 packet ids received and not released, sorted
 };
 
+// What a string of this text holds on the heap: nothing up to 15 bytes.
+inline std::size_t heap_bytes(std::string_view text) {
+    return text.size() > std::string().capacity() ? text.size() + 1 : 0;
+}
+
 // The record of a session; subscriptions are records of their own.
 void encode(const Session& session, std::string& out);
 bool decode(std::string_view in, Session& out);

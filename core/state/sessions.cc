@@ -6,12 +6,15 @@
 
 #include "core/base/seeded_bug.h"
 #include "core/message/topic.h"
+#include "core/state/machine.h"
 #include "core/state/tables.h"
 
 namespace causeway::state {
 namespace {
 
 constexpr std::uint64_t kItemNumberMax = ~std::uint64_t{0} - 1;
+// A node of a B-tree is about three quarters full; an entry is a key and a pointer.
+constexpr std::size_t kTreeEntryBytes = 16 * 4 / 3;
 
 }  // namespace
 
@@ -24,6 +27,7 @@ bool Sessions::load() {
                          session->id = ByteReader(key.substr(1)).key_u64();
                          ok = decode(value, *session);
                          if (ok) {
+                             client_id_bytes_ += heap_bytes(session->client_id);
                              by_client_[session->client_id] = session.get();
                              if (session->attached) {
                                  by_epoch_[session->epoch] = session.get();
@@ -114,6 +118,7 @@ void Sessions::create(const Open& command) {
     auto session = std::make_unique<Session>();
     session->id = context_.meta.next_id++;
     session->client_id = std::string(command.client_id);
+    client_id_bytes_ += heap_bytes(session->client_id);
     by_client_[session->client_id] = session.get();
     by_id_.emplace(session->id, std::move(session));
 }
@@ -271,6 +276,7 @@ void Sessions::end(Session& session) {
         work_.add(std::move(purge));
     }
     context_.kv.erase(key_of(Table::kSession, session.id));
+    client_id_bytes_ -= heap_bytes(session.client_id);
     by_client_.erase(session.client_id);
     by_id_.erase(session.id);
 }
@@ -374,6 +380,17 @@ std::uint32_t Sessions::purge_slice(WorkItem& item, std::uint32_t budget, bool& 
     }
     more = found.size() == budget;
     return static_cast<std::uint32_t>(found.size());
+}
+
+Memory Sessions::memory() const {
+    Memory memory;
+    memory.sessions = by_id_.size() * sizeof(Session) + client_id_bytes_;
+    memory.indexes = by_id_.size() * kTreeEntryBytes +
+                     by_client_.capacity() * (sizeof(decltype(by_client_)::value_type) + 1) +
+                     by_epoch_.capacity() * (sizeof(decltype(by_epoch_)::value_type) + 1);
+    memory.subscriptions = subscription_count_ * sizeof(Subscription) + filter_bytes_;
+    memory.trie = trie_.memory_bytes();
+    return memory;
 }
 
 std::uint64_t Sessions::inbox_messages() const {

@@ -26,6 +26,8 @@
 
 namespace causeway::state {
 
+struct Memory;
+
 class Sessions {
 public:
     // The tables it works with.
@@ -119,6 +121,8 @@ public:
     // Of other sets.
     [[nodiscard]] std::size_t held_interests() const { return held_interests_; }
     [[nodiscard]] std::uint64_t inbox_messages() const;
+    // Without a look at each session.
+    [[nodiscard]] Memory memory() const;
 
 private:
     struct Target {
@@ -245,6 +249,8 @@ private:
     std::vector<Chosen> chosen_;  // by shared subscriptions
     std::size_t held_interests_ = 0;
     std::size_t subscription_count_ = 0;
+    std::size_t client_id_bytes_ = 0;  // on the heap
+    std::size_t filter_bytes_ = 0;     // the same of subscriptions
 };
 
 }  // namespace causeway::state

@@ -28,6 +28,7 @@ Member member_of(Session& session, const Subscription& subscription) {
 
 void Sessions::link(Session& session, const Subscription& subscription) {
     ++subscription_count_;
+    filter_bytes_ += heap_bytes(subscription.filter);
     if (parse_shared_filter(subscription.filter)) {
         join(subscription.filter, member_of(session, subscription));
         return;
@@ -39,6 +40,7 @@ void Sessions::link(Session& session, const Subscription& subscription) {
 
 void Sessions::unlink(Session& session, std::string_view filter) {
     --subscription_count_;
+    filter_bytes_ -= heap_bytes(filter);
     if (parse_shared_filter(filter)) {
         leave(filter, session.id);
         return;

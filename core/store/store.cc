@@ -244,7 +244,9 @@ StoreStatus Store::status() const {
         .out_of_space = impl_->out_of_space,
         .unflushed_bytes = property(db, rocksdb::DB::Properties::kCurSizeAllMemTables),
         .files_bytes = property(db, rocksdb::DB::Properties::kTotalSstFilesSize),
-        .flushes = impl_->flushes};
+        .flushes = impl_->flushes,
+        .cache_bytes = property(db, rocksdb::DB::Properties::kBlockCacheUsage),
+        .reader_bytes = property(db, rocksdb::DB::Properties::kEstimateTableReadersMem)};
 }
 
 }  // namespace causeway::store

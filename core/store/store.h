@@ -50,6 +50,9 @@ struct StoreStatus {
     std::uint64_t unflushed_bytes = 0;
     std::uint64_t files_bytes = 0;
     std::uint64_t flushes = 0;  // Since open.
+    // In memory beside the unflushed ones: the block cache, and readers of open files.
+    std::uint64_t cache_bytes = 0;
+    std::uint64_t reader_bytes = 0;
 };
 
 class Store {

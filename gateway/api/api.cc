@@ -11,6 +11,7 @@
 #include "core/message/queue_name.h"
 #include "gateway/api/cluster_api.h"
 #include "gateway/api/json_body.h"
+#include "gateway/api/memory.h"
 #include "gateway/api/metrics.h"
 #include "gateway/api/rules_api.h"
 
@@ -126,13 +127,15 @@ Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options
 void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
     std::string_view path = request.path;
     const bool get = request.method == "GET";
-    if (path == "/healthz" || path == "/metrics" || path == "/v1/queues") {
+    if (path == "/healthz" || path == "/metrics" || path == "/v1/queues" || path == "/v1/memory") {
         if (!get) {
             responder.respond(error(405, "use GET"));
         } else if (path == "/healthz") {
             health(std::move(responder));
         } else if (path == "/metrics") {
             metrics(std::move(responder));
+        } else if (path == "/v1/memory") {
+            memory(std::move(responder));
         } else {
             list_queues(std::move(responder));
         }
@@ -541,6 +544,22 @@ void Api::metrics(io::HttpResponder responder) {
             io::HttpResponse response;
             response.content_type = "text/plain; version=0.0.4";
             response.body = render_metrics(node, shards) + (more_ ? more_() : std::string{});
+            responder.respond(std::move(response));
+        });
+    });
+}
+
+void Api::memory(io::HttpResponder responder) {
+    node_.status(loop_, [this, alive = std::weak_ptr<bool>(alive_),
+                         responder = std::move(responder)](node::NodeStatus node) mutable {
+        if (!alive.lock()) {
+            return;
+        }
+        gateway_.status(loop_, [node = std::move(node), responder = std::move(responder)](
+                                   const net::ShardStatus& shards) mutable {
+            io::HttpResponse response;
+            response.content_type = "application/json";
+            response.body = memory_json(io::heap_status(), node, shards);
             responder.respond(std::move(response));
         });
     });

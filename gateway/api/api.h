@@ -94,6 +94,7 @@ private:
     void list_queues(io::HttpResponder responder);
     void health(io::HttpResponder responder);
     void metrics(io::HttpResponder responder);
+    void memory(io::HttpResponder responder);
 
     bool accepts(const std::string& queue, io::HttpResponder& responder);
     [[nodiscard]] bool may_ask(GroupId set) const;

@@ -65,10 +65,25 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
     out.add(MetricType::Counter, "causeway_connections_refused_total", "Connections not let in",
             "reason",
             {{"limit", gateway.refused_full},
+             {"address_rate", gateway.refused_address},
+             {"client_rate", gateway.refused_client},
+             {"busy", gateway.refused_busy},
              {"tls", gateway.tls_failed},
              {"proxy_header", gateway.proxy_failed},
              {"websocket", gateway.websocket_refused},
              {"connect", s.connects_refused}});
+    out.add(MetricType::Gauge, "causeway_connections_waiting", "Connections on their way in",
+            "stage",
+            {{"half_open", gateway.half_open},
+             {"tls_queue", gateway.handshake_queue},
+             {"tls_handshake", gateway.handshakes_under_way},
+             {"connect_queue", gateway.connect_queue},
+             {"connect_in_core", gateway.connects_in_flight}});
+    out.counter("causeway_accept_pauses_total", "Times the listeners were stopped for a while",
+                gateway.accept_pauses);
+    out.counter("causeway_tls_handshakes_total", "TLS handshakes begun", gateway.handshakes);
+    out.counter("causeway_connects_queued_total", "CONNECTs that had to wait for others",
+                gateway.connects_queued);
     out.counter("causeway_connects_total", "Successful CONNECTs", s.connects_ok);
     out.counter("causeway_received_bytes_total", "Bytes from clients, after TLS", gateway.bytes_in);
     out.counter("causeway_reading_paused_total", "Times a socket waited for the core",
@@ -98,6 +113,7 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
             {{"malformed", s.malformed},
              {"protocol_error", s.protocol_errors},
              {"keep_alive", s.keep_alive_timeouts},
+             {"packet_timeout", s.packet_timeouts},
              {"taken_over", s.takeovers},
              {"slow_client", s.slow_closed}});
     out.add(MetricType::Counter, "causeway_limits_reached_total", "What a client met a limit of",

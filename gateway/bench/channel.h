@@ -16,6 +16,7 @@ enum class FrameKind : std::uint8_t {
     kProgress,  // Worker: its Counters so far.
     kReady,     // Worker: every client is connected or has failed. Counters.
     kResult,    // Worker: its Outcome; the last frame.
+    kConnect,   // Coordinator: u64, how many clients of all may connect by now.
     kGo,        // Coordinator: u64 CLOCK_MONOTONIC at which the warm-up begins.
     kStop,      // Coordinator: disconnect, report, end.
 };

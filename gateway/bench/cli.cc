@@ -1,9 +1,10 @@
-// Options of `bench conn|pub|sub`, by CLI11.
+// Options of `bench conn|pub|sub|mem`, by CLI11.
 #include "gateway/bench/cli.h"
 
 #include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "gateway/bench/bench.h"
 
@@ -46,6 +47,11 @@ void add_run_options(CLI::App& app, RunOptions& run) {
                    "Connections per second in all; 0: as fast as the broker answers")
         ->capture_default_str();
     app.add_option("--connect-timeout", run.connect_timeout_s, "Limit from SYN to CONNACK, s")
+        ->capture_default_str();
+    app.add_flag("--at-once", run.at_once, "All begin to connect at the same moment");
+    app.add_option("--retries", run.retries,
+                   "Times a client tries again, after 0.5 to 2.5 s or as the broker says; CONNACK "
+                   "latency counts from its first try")
         ->capture_default_str();
     app.add_flag("--json", run.json, "Report as one line of JSON");
     app.add_flag("--quiet", run.quiet, "No progress on standard error");
@@ -140,15 +146,41 @@ void add_sub(CLI::App& bench, int& exit_code) {
     app.callback([options, &exit_code] { exit_code = run_sub(*options); });
 }
 
+void add_mem(CLI::App& bench, int& exit_code, Fetch fetch) {
+    auto options = std::make_shared<MemOptions>();
+    SubscribeOptions& subscribe = options->subscribe;
+    CLI::App& app = *bench.add_subcommand(
+        "mem", "Memory per idle session: the slope over several sizes, and where it goes");
+    app.add_option("--sessions", subscribe.subscribers, "Sessions in all, one subscription each")
+        ->capture_default_str();
+    app.add_option("--steps", options->steps, "Equal steps they come in")->capture_default_str();
+    app.add_option("--settle", options->settle_s, "Wait after each step, s")->capture_default_str();
+    app.add_option("--api", options->apis,
+                   "HTTP API of a hub, http://ADDRESS:PORT; of each node, if there are several");
+    app.add_option("--pid", options->pids, "Process of any broker; several add up");
+    app.add_option("--client-id", subscribe.client_id, "Client id; %i is its number")
+        ->capture_default_str();
+    app.add_option("--filter", subscribe.filter, "Topic filter")->capture_default_str();
+    app.add_option("--sub-qos", subscribe.qos, "QoS of the subscriptions")->capture_default_str();
+    add_client_options(app, options->client);
+    add_run_options(app, options->run);
+    app.footer(
+        "Example: up to 18,000 sessions at a hub on this machine\n"
+        "  bench mem --sessions 18000 --api http://127.0.0.1:8080 --source-address 127.1.0.0/16");
+    app.callback(
+        [options, fetch = std::move(fetch), &exit_code] { exit_code = run_mem(*options, fetch); });
+}
+
 }  // namespace
 
-void add_bench_commands(CLI::App& app, int& exit_code) {
+void add_bench_commands(CLI::App& app, int& exit_code, Fetch fetch) {
     CLI::App& bench = *app.add_subcommand("bench", "Put load on an MQTT broker and measure it");
     bench.require_subcommand(1);
     bench.footer("Exit status: 0 all went well; 1 connections or messages failed; 2 bad usage.");
     add_conn(bench, exit_code);
     add_pub(bench, exit_code);
     add_sub(bench, exit_code);
+    add_mem(bench, exit_code, std::move(fetch));
 }
 
 }  // namespace causeway::bench

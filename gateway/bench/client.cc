@@ -1,6 +1,7 @@
 // A client connection over core/io and the codec of gateway/mqtt.
 #include "gateway/bench/client.h"
 
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -48,10 +49,12 @@ std::uint32_t session_expiry_of(const ClientOptions& options) {
 Client::Client(const ClientSetup& setup, ClientOwner& owner, ClientPlace place)
     : setup_(setup), owner_(owner), place_(place) {}
 
-void Client::connect(io::Loop& loop, const std::string& source, std::uint64_t now_ns) {
+void Client::connect(io::Loop& loop, const std::string& source) {
     const ClientOptions& options = setup_.plan->client;
     state_ = State::kConnecting;
-    connect_ns_ = now_ns;
+    partial_.clear();
+    pings_pending_ = 0;
+    retry_after_s_ = 0;
     io::ConnectOptions target;
     target.host = options.host;
     target.port = options.port;
@@ -139,6 +142,11 @@ void Client::handle_connack(const mqtt::Connack& connack, std::uint64_t now_ns) 
     if (state_ != State::kConnecting) {
         fail("the broker sent a second CONNACK");
     } else if (mqtt::is_error(connack.reason_code)) {
+        for (const auto& [name, value] : connack.properties.user_properties) {
+            if (name == "retry-after") {
+                std::from_chars(value.data(), value.data() + value.size(), retry_after_s_);
+            }
+        }
         fail(code_text("CONNACK", connack.reason_code, mqtt::PacketType::kConnack));
     } else {
         state_ = State::kOpen;

@@ -2,7 +2,7 @@
 // mean to the measurement is its owner's affair. Belongs to one loop.
 //
 // Life: connect -> on_connack -> on_packet* -> on_gone; or connect -> on_gone. At most one on_gone,
-// and none after disconnect(). One client connects once.
+// and none after disconnect(). After on_gone it may connect again.
 #pragma once
 
 #include <array>
@@ -53,8 +53,8 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // Effect: begins to connect, from `source` if that is not empty. Once.
-    void connect(io::Loop& loop, const std::string& source, std::uint64_t now_ns);
+    // Effect: begins to connect, from `source` if that is not empty.
+    void connect(io::Loop& loop, const std::string& source);
     // Effect: gives up or ends the connection as if the peer had: on_gone(why).
     void fail(std::string_view why);
     // Effect: says DISCONNECT and closes; no more calls to the owner.
@@ -72,14 +72,16 @@ public:
 
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] const ClientPlace& place() const { return place_; }
-    // When connect() was called.
-    [[nodiscard]] std::uint64_t connect_ns() const { return connect_ns_; }
+    // What a CONNACK with an error said of when to try again; 0: nothing.
+    [[nodiscard]] std::uint32_t retry_after_s() const { return retry_after_s_; }
 
     // What the owner notes about this client; not used here.
     struct Notes {
         std::uint32_t client = 0;   // Its place among the clients of this process,
         std::uint32_t of_role = 0;  // and among those of its role.
         bool ready = false;         // Connected and, if a subscriber, subscribed.
+        std::uint32_t tries = 0;
+        std::uint64_t first_connect_ns = 0;
         io::TimerWheel::Id timer;
     };
     Notes notes{};
@@ -103,7 +105,7 @@ private:
     std::uint32_t next_ping_ = 0;
     std::array<std::uint64_t, kPingsMax>
         ping_marks_{};  // A ring; the oldest is pending_ behind next_.
-    std::uint64_t connect_ns_ = 0;
+    std::uint32_t retry_after_s_ = 0;
     io::StreamPtr stream_;
     std::string partial_;  // The begin of a packet whose rest has not arrived.
 };

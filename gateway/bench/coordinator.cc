@@ -91,8 +91,8 @@ struct Child {
 
 class Coordinator {
 public:
-    explicit Coordinator(const Plan& plan)
-        : plan_(plan), progress_(plan, io::PreciseTimer::now_ns()) {}
+    Coordinator(const Plan& plan, const OnStep& on_step)
+        : plan_(plan), on_step_(on_step), progress_(plan, io::PreciseTimer::now_ns()) {}
     ~Coordinator() {
         for (Child& child : children_) {
             child.channel = Channel();  // Tells one that still runs to end.
@@ -112,8 +112,10 @@ private:
     void take(Child& child);
     void lost(Child& child);
     void advance(std::uint64_t now_ns);
+    void advance_steps(std::uint64_t now_ns);
     void go(std::uint64_t now_ns);
     void stop(std::uint64_t now_ns);
+    void send_all(FrameKind kind, std::uint64_t value);
     [[nodiscard]] bool drained(std::uint64_t now_ns) const;
     template <typename Test>
     [[nodiscard]] bool all(Test test) const {
@@ -121,7 +123,10 @@ private:
     }
 
     const Plan& plan_;
+    const OnStep& on_step_;
     Progress progress_;
+    std::uint32_t step_ = 0;
+    std::uint64_t settled_at_ns_ = 0;  // The step's clients are all there; 0: not yet.
     std::vector<Child> children_;
     Phase phase_ = Phase::kConnecting;
     Measured measured_;
@@ -215,7 +220,9 @@ void Coordinator::advance(std::uint64_t now_ns) {
     }
     switch (phase_) {
         case Phase::kConnecting:
-            if (all([](const Child& child) { return child.ready; })) {
+            if (plan_.steps > 0) {
+                advance_steps(now_ns);
+            } else if (all([](const Child& child) { return child.ready; })) {
                 total_.open > 0 ? go(now_ns) : stop(now_ns);
             }
             break;
@@ -236,14 +243,38 @@ void Coordinator::advance(std::uint64_t now_ns) {
     }
 }
 
+void Coordinator::send_all(FrameKind kind, std::uint64_t value) {
+    std::string bytes(sizeof(value), '\0');
+    std::memcpy(bytes.data(), &value, sizeof(value));
+    for (Child& child : children_) {
+        child.channel.send(kind, bytes);
+    }
+}
+
+void Coordinator::advance_steps(std::uint64_t now_ns) {
+    const std::uint64_t wanted = std::uint64_t{plan_.clients()} * step_ / plan_.steps;
+    if (total_.connected + total_.refused < wanted) {
+        return;
+    }
+    if (settled_at_ns_ == 0) {
+        settled_at_ns_ = now_ns + static_cast<std::uint64_t>(plan_.settle_s * kSecondNs);
+        progress_.say("connected", total_.open);
+    }
+    if (now_ns < settled_at_ns_) {
+        return;
+    }
+    settled_at_ns_ = 0;
+    if (!on_step_(total_.open) || step_ == plan_.steps) {
+        stop(now_ns);
+        return;
+    }
+    send_all(FrameKind::kConnect, std::uint64_t{plan_.clients()} * ++step_ / plan_.steps);
+}
+
 void Coordinator::go(std::uint64_t now_ns) {
     progress_.say("connected", total_.open);
     const std::uint64_t start_ns = now_ns + kGoAheadNs;
-    std::string bytes(sizeof(start_ns), '\0');
-    std::memcpy(bytes.data(), &start_ns, sizeof(start_ns));
-    for (Child& child : children_) {
-        child.channel.send(FrameKind::kGo, bytes);
-    }
+    send_all(FrameKind::kGo, start_ns);
     window_begin_ns_ = start_ns + static_cast<std::uint64_t>(plan_.run.warmup_s * kSecondNs);
     window_end_ns_ =
         window_begin_ns_ + static_cast<std::uint64_t>(plan_.run.duration_s * kSecondNs);
@@ -271,7 +302,7 @@ void Coordinator::stop(std::uint64_t now_ns) {
 
 }  // namespace
 
-Result<Measured> carry_out(const Plan& plan) {
+Result<Measured> carry_out(const Plan& plan, const OnStep& step) {
     if (const auto raised = raise_file_limit(plan); !raised) {
         return tl::unexpected(raised.error());
     }
@@ -280,7 +311,7 @@ Result<Measured> carry_out(const Plan& plan) {
         return tl::unexpected(tls.error());
     }
     const InterruptGuard guard;
-    Coordinator coordinator(plan);
+    Coordinator coordinator(plan, step);
     if (const auto spawned = coordinator.spawn(*tls); !spawned) {
         return tl::unexpected(spawned.error());
     }

@@ -2,6 +2,9 @@
 // decides when all is said, and joins their outcomes. Runs poll() on one thread, no loop.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "core/base/result.h"
 #include "gateway/bench/outcome.h"
 #include "gateway/bench/plan.h"
@@ -17,6 +20,9 @@ struct Measured {
 // Effect: the whole run. Handles SIGINT and SIGTERM until it returns. The error is one line: the
 // plan cannot be carried out on this machine (files, processes) or its TLS files are not usable. A
 // process that dies is a reason in the outcome, and its clients count as broken.
-[[nodiscard]] Result<Measured> carry_out(const Plan& plan);
+// `step`: called when a step of the plan is complete and settled, from none connected on, with the
+// number of clients there are; false ends the run.
+using OnStep = std::function<bool(std::uint64_t connected)>;
+[[nodiscard]] Result<Measured> carry_out(const Plan& plan, const OnStep& step = nullptr);
 
 }  // namespace causeway::bench

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gateway/mqtt/types.h"
 
@@ -45,11 +46,13 @@ struct RunOptions {
     std::uint32_t first = 0;  // Number of the first client.
     double connect_rate = 0;  // Connections per second in all; 0: as fast as the broker answers.
     double connect_timeout_s = 30;
-    double warmup_s = 1;     // Before the measurement; not counted.
-    double duration_s = 10;  // Of the measurement.
-    double drain_s = 5;      // For what is still under way at its end.
-    bool json = false;       // The report, to standard output.
-    bool quiet = false;      // No progress on standard error.
+    bool at_once = false;       // All begin to connect at the same moment.
+    std::uint32_t retries = 0;  // Of each client, when it is refused or not answered.
+    double warmup_s = 1;        // Before the measurement; not counted.
+    double duration_s = 10;     // Of the measurement.
+    double drain_s = 5;         // For what is still under way at its end.
+    bool json = false;          // The report, to standard output.
+    bool quiet = false;         // No progress on standard error.
 };
 
 struct PublishOptions {
@@ -76,6 +79,19 @@ struct ConnOptions {
     ClientOptions client;
     RunOptions run;  // duration_s: how long the connections are held.
     std::uint32_t connections = 1;
+};
+
+// Sessions that do nothing, each with one subscription, in equal steps; how much memory the broker
+// holds after each.
+struct MemOptions {
+    ClientOptions client;  // client_id: of the sessions, as in subscribe
+    RunOptions run;
+    SubscribeOptions subscribe{
+        .subscribers = 18'000, .filter = "bench/%i/down", .client_id = "bench/%i"};
+    std::uint32_t steps = 3;
+    double settle_s = 25;           // between the last SUBACK of a step and the look at the memory
+    std::vector<std::string> apis;  // HTTP APIs of hubs: "http://127.0.0.1:8080"
+    std::vector<std::uint32_t> pids;  // processes of any broker, on this machine
 };
 
 struct PubOptions {

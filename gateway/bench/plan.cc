@@ -48,6 +48,9 @@ Result<> check_run(const RunOptions& run, std::uint32_t clients) {
     if (run.processes > clients) {
         return fail("--processes: there are more processes than clients");
     }
+    if (run.at_once && run.connect_rate > 0) {
+        return fail("--at-once excludes --connect-rate");
+    }
     if (!in_range(run.connect_rate, kRateMax)) {
         return fail("--connect-rate must be 0 (no limit) or more");
     }
@@ -235,6 +238,30 @@ Result<Plan> make_plan(const SubOptions& options) {
         return fail("--expect is for messages that others publish; it excludes --publishers");
     }
     count_deliveries(*plan);
+    return plan;
+}
+
+Result<Plan> make_plan(const MemOptions& options) {
+    if (options.apis.empty() && options.pids.empty()) {
+        return fail("name what to look at: --api URL of each node, or --pid of each process");
+    }
+    if (options.steps < 2 || options.steps > options.subscribe.subscribers) {
+        return fail("--steps must be 2 or more, and at most --sessions");
+    }
+    if (!in_range(options.settle_s, kSecondsMax)) {
+        return fail("--settle must be 0 or more");
+    }
+    SubOptions sub;
+    sub.client = options.client;
+    sub.run = options.run;
+    sub.subscribe = options.subscribe;
+    sub.publish.publishers = 0;
+    auto plan = make_plan(sub);
+    if (plan) {
+        plan->command = Command::kMem;
+        plan->steps = options.steps;
+        plan->settle_s = options.settle_s;
+    }
     return plan;
 }
 

@@ -13,7 +13,7 @@
 
 namespace causeway::bench {
 
-enum class Command : std::uint8_t { kConn, kPub, kSub };
+enum class Command : std::uint8_t { kConn, kPub, kSub, kMem };
 
 enum class Role : std::uint8_t { kIdle, kPublisher, kSubscriber };
 
@@ -26,6 +26,8 @@ struct Plan {
     std::uint32_t idle = 0;  // Clients of each role, in all processes.
     std::uint32_t publishers = 0;
     std::uint32_t subscribers = 0;
+    std::uint32_t steps = 0;  // the clients come in so many steps; 0: as they can
+    double settle_s = 0;      // after each
     SourceAddresses sources;
     std::uint32_t run_id = 0;  // In the stamps of this run.
     // How many deliveries one accepted message of publisher i makes; empty without subscribers.
@@ -53,5 +55,6 @@ struct ClientPlace {
 [[nodiscard]] Result<Plan> make_plan(const ConnOptions& options);
 [[nodiscard]] Result<Plan> make_plan(const PubOptions& options);
 [[nodiscard]] Result<Plan> make_plan(const SubOptions& options);
+[[nodiscard]] Result<Plan> make_plan(const MemOptions& options);
 
 }  // namespace causeway::bench

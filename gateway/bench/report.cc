@@ -30,6 +30,8 @@ const char* name_of(Command command) {
             return "pub";
         case Command::kSub:
             return "sub";
+        case Command::kMem:
+            return "mem";
     }
     return "";
 }

@@ -48,6 +48,8 @@ Worker::Worker(const Plan& plan, std::uint32_t process, std::shared_ptr<ssl_ctx_
     const std::size_t filler = plan.publish.payload_bytes - (plan.stamped() ? kStampBytes : 0);
     filler_ = SharedBytes::take(std::string(plan.publishers > 0 ? filler : 0, 'x'));
     make_clients();
+    connect_limit_ = plan.steps > 0 ? 0 : connect_limit_;
+    random_ += process;
 }
 
 void Worker::make_clients() {
@@ -82,29 +84,47 @@ void Worker::turn_end() {
 
 void Worker::connect_more() {
     const std::uint64_t now_ns = io::PreciseTimer::now_ns();
-    std::uint64_t allowed = clients_.size();
+    std::uint64_t allowed = std::min<std::uint64_t>(clients_.size(), connect_limit_);
     if (plan_.run.connect_rate > 0) {
         const double rate = plan_.run.connect_rate / plan_.run.processes;
         const double passed_s = static_cast<double>(now_ns - connect_begin_ns_) / kSecondNs;
         allowed = std::min<std::uint64_t>(allowed, static_cast<std::uint64_t>(passed_s * rate) + 1);
     }
-    const std::uint32_t connecting_max = plan_.run.connect_rate > 0
+    const std::uint32_t connecting_max = plan_.run.at_once ? kConnectionsMax
+                                         : plan_.run.connect_rate > 0
                                              ? kConnectingAtRateMax
                                              : std::max(kConnectingMax / plan_.run.processes, 1U);
     while (next_to_connect_ < allowed && connecting_ < connecting_max) {
         Client& client = clients_[next_to_connect_++];
         ++connecting_;
         outcome_.first_connect_ns = std::min(outcome_.first_connect_ns, now_ns);
-        client.notes.timer =
-            timers_.arm_after(to_ms(plan_.run.connect_timeout_s), client.notes.client);
-        const std::uint64_t global =
-            std::uint64_t{client.notes.client} * plan_.run.processes + process_;
-        client.connect(loop_, plan_.sources.of(static_cast<std::uint32_t>(global)), now_ns);
+        // At once: from when it would have begun, had they not taken turns here.
+        client.notes.first_connect_ns = plan_.run.at_once ? connect_begin_ns_ : now_ns;
+        connect(client);
     }
 }
 
+void Worker::connect(Client& client) {
+    ++client.notes.tries;
+    client.notes.timer = timers_.arm_after(to_ms(plan_.run.connect_timeout_s), client.notes.client);
+    const std::uint64_t global =
+        std::uint64_t{client.notes.client} * plan_.run.processes + process_;
+    client.connect(loop_, plan_.sources.of(static_cast<std::uint32_t>(global)));
+}
+
+bool Worker::try_again(Client& client) {
+    if (client.notes.tries > plan_.run.retries) {
+        return false;
+    }
+    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
+    const std::uint64_t said_ms = std::uint64_t{client.retry_after_s()} * 1000;
+    const std::uint64_t wait_ms = said_ms + (said_ms == 0 ? 500 : 0) + (random_ >> 33) % 2000;
+    client.notes.timer = timers_.arm_after(wait_ms, client.notes.client);
+    return true;
+}
+
 void Worker::on_connack(Client& client, const mqtt::Connack& connack, std::uint64_t now_ns) {
-    outcome_.connect_ns.record(now_ns - client.connect_ns());
+    outcome_.connect_ns.record(now_ns - client.notes.first_connect_ns);
     outcome_.last_connack_ns = std::max(outcome_.last_connack_ns, now_ns);
     if (client.place().role == Role::kSubscriber) {
         subscribers_[client.notes.of_role].subscribe();
@@ -173,6 +193,9 @@ void Worker::on_gone(Client& client, std::string_view why) {
     timers_.cancel(client.notes.timer);
     outcome_.reasons.add(why);
     if (!client.notes.ready) {
+        if (try_again(client)) {
+            return;
+        }
         ++outcome_.counters.refused;
         settled();
         return;
@@ -186,6 +209,10 @@ void Worker::on_gone(Client& client, std::string_view why) {
 
 void Worker::timer_fired(std::uint64_t index) {
     Client& client = clients_[index];
+    if (client.state() == Client::State::kGone) {
+        connect(client);
+        return;
+    }
     if (!client.notes.ready) {
         client.fail("no CONNACK in time");
         return;
@@ -226,6 +253,12 @@ void Worker::take_commands() {
             std::uint64_t start_ns = 0;
             std::memcpy(&start_ns, frame->bytes.data(), sizeof(start_ns));
             begin(start_ns);
+        } else if (frame->kind == FrameKind::kConnect &&
+                   frame->bytes.size() == sizeof(std::uint64_t)) {
+            std::uint64_t of_all = 0;
+            std::memcpy(&of_all, frame->bytes.data(), sizeof(of_all));
+            const std::uint64_t processes = plan_.run.processes;
+            connect_limit_ = (of_all + processes - 1 - process_) / processes;
         } else if (frame->kind == FrameKind::kStop) {
             stopped_ = true;
         }
@@ -247,8 +280,10 @@ void Worker::finish() {
     for (Client& client : clients_) {
         client.disconnect();
     }
-    loop_.again();
-    loop_.turn();  // Its end flushes the DISCONNECTs.
+    for (std::size_t flushed = 0; flushed <= clients_.size(); flushed += io::kFlushesPerTurn) {
+        loop_.again();
+        loop_.turn();  // Its end flushes the DISCONNECTs.
+    }
     outcome_.cpu_ns = cpu_ns();
     std::string bytes;
     outcome_.encode(bytes);

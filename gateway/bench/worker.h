@@ -41,6 +41,9 @@ private:
     void make_clients();
     void turn_end();
     void connect_more();
+    void connect(Client& client);
+    // False: it has tried often enough.
+    bool try_again(Client& client);
     void ready(Client& client, std::uint64_t now_ns);
     void settled();
     void timer_fired(std::uint64_t client);
@@ -73,10 +76,12 @@ private:
 
     std::uint64_t connect_begin_ns_ = 0;
     std::uint32_t next_to_connect_ = 0;
+    std::uint64_t connect_limit_ = ~std::uint64_t{0};  // Of this process, see FrameKind::kConnect.
     std::uint32_t connecting_ = 0;
     std::uint32_t settled_ = 0;  // Clients that are ready or have failed.
     std::uint32_t ticks_ = 0;
     bool stopped_ = false;
+    std::uint64_t random_ = 1;  // For the time between two tries.
 
     Window window_;  // Empty until kGo.
     Schedule schedule_;

@@ -238,6 +238,16 @@ std::string read_limits(const Json& json, GatewayLimits& gateway, StateLimits& s
     section.number("inflight_max", gateway.inflight_max, 1, 65'535);
     section.number("output_bytes_max", gateway.output_bytes_max, 64 << 10, 1024 * kMiB);
     section.number("connect_timeout_s", gateway.connect_timeout_s, 1, 3600);
+    section.number("packet_timeout_s", gateway.packet_timeout_s, 0, 86'400);
+    section.number("listen_backlog", gateway.listen_backlog, 1, 65'535);
+    section.number("accept_rate_max", gateway.accept_rate_max, 0, 1'000'000);
+    section.number("half_open_max", gateway.half_open_max, 1, 1'000'000);
+    section.number("tls_handshakes_max", gateway.tls_handshakes_max, 1, 65'535);
+    section.number("tls_handshakes_per_turn", gateway.tls_handshakes_per_turn, 1, 65'535);
+    section.number("connects_in_flight_max", gateway.connects_in_flight_max, 1, 65'535);
+    section.number("connect_queue_max", gateway.connect_queue_max, 0, 1'000'000);
+    section.number("address_rate_max", gateway.address_rate_max, 0, 1'000'000);
+    section.number("client_rate_max", gateway.client_rate_max, 0, 1'000'000);
     section.number("keep_alive_max_s", gateway.keep_alive_max_s, 0, 65'535);
     section.number("sessions_max", state.sessions_max, 1, 1'000'000'000);
     section.number("subscriptions_per_session_max", state.subscriptions_per_session_max, 1,

@@ -56,7 +56,18 @@ struct GatewayLimits {
     std::uint16_t inflight_max = 1'024;     // ours to a client that names no Receive Maximum
     std::uint32_t output_bytes_max = 8U << 20;  // waiting for a slow client
     std::uint32_t connect_timeout_s = 10;
-    std::uint16_t keep_alive_max_s = 0;  // 0: the client's own is taken
+    std::uint32_t packet_timeout_s = 300;  // from a packet's first byte to its last; 0: any
+    std::uint16_t keep_alive_max_s = 0;    // 0: the client's own is taken
+    // When many come at once.
+    std::uint32_t listen_backlog = 4096;
+    std::uint32_t accept_rate_max = 0;
+    std::uint32_t half_open_max = 2048;
+    std::uint32_t tls_handshakes_max = 64;
+    std::uint32_t tls_handshakes_per_turn = 4;
+    std::uint32_t connects_in_flight_max = 256;
+    std::uint32_t connect_queue_max = 16'384;
+    std::uint32_t address_rate_max = 0;
+    std::uint32_t client_rate_max = 0;
 };
 
 struct StoreConfig {

@@ -4,6 +4,7 @@
 
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,17 @@ HttpAnswer request(const std::string& url, const std::optional<std::string>& bod
     }
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
     return answer;
+}
+
+Result<std::string> fetch(const std::string& url) {
+    HttpAnswer answer = request(url, std::nullopt);
+    if (!answer.error.empty()) {
+        return fail(std::move(answer.error));
+    }
+    if (answer.status != 200) {
+        return fail(url + ": HTTP " + std::to_string(answer.status));
+    }
+    return std::move(answer.body);
 }
 
 std::optional<std::string> good(const HttpAnswer& answer) {

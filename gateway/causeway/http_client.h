@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "core/base/result.h"
+
 namespace causeway::root {
 
 struct HttpAnswer {
@@ -14,6 +16,9 @@ struct HttpAnswer {
 
 // Effect: POSTs `body` as JSON, or without one GETs. At most 60 s.
 HttpAnswer request(const std::string& url, const std::optional<std::string>& body);
+
+// Effect: GETs; the body of a good answer, or one line that says why there is none.
+Result<std::string> fetch(const std::string& url);
 
 // The body of a good answer that is JSON; otherwise says why on stderr: nullopt.
 std::optional<std::string> good(const HttpAnswer& answer);

@@ -1,10 +1,13 @@
 // The program: one binary, a subcommand for each thing it does. See commands.h.
 #include <CLI/CLI.hpp>
 
+#include "core/io/heap.h"
 #include "gateway/bench/cli.h"
 #include "gateway/causeway/commands.h"
+#include "gateway/causeway/http_client.h"
 
 int main(int argc, char** argv) {
+    causeway::io::count_tls_heap();
     CLI::App app{"Causeway: an MQTT device-access hub whose PUBACK means durable.", "causeway"};
     app.require_subcommand(1);
     app.set_version_flag("--version", std::string("causeway ") + CAUSEWAY_VERSION);
@@ -22,7 +25,7 @@ int main(int argc, char** argv) {
     causeway::root::add_rules_commands(app, exit_code);
     causeway::root::add_queue_commands(app, exit_code);
     causeway::root::add_cluster_commands(app, exit_code);
-    causeway::bench::add_bench_commands(app, exit_code);
+    causeway::bench::add_bench_commands(app, exit_code, causeway::root::fetch);
     causeway::root::add_completion_command(app, exit_code);
     try {
         app.parse(argc, argv);

@@ -228,6 +228,15 @@ Result<> Hub::open_gateway() {
     options.shard.connections_max = config_.gateway.connections_max;
     options.shard.output_bytes_max = config_.gateway.output_bytes_max;
     options.shard.random = seed_;
+    options.shard.tls_handshakes_per_turn = config_.gateway.tls_handshakes_per_turn;
+    net::AdmissionOptions& admission = options.shard.admission;
+    admission.accept_rate_max = config_.gateway.accept_rate_max;
+    admission.half_open_max = config_.gateway.half_open_max;
+    admission.tls_handshakes_max = config_.gateway.tls_handshakes_max;
+    admission.connects_in_flight_max = config_.gateway.connects_in_flight_max;
+    admission.connect_queue_max = config_.gateway.connect_queue_max;
+    admission.address_rate_max = config_.gateway.address_rate_max;
+    admission.client_rate_max = config_.gateway.client_rate_max;
     session::Limits& limits = options.shard.limits;
     limits.packet_bytes_max = config_.gateway.packet_bytes_max;
     limits.topic_levels_max = config_.gateway.topic_levels_max;
@@ -240,11 +249,13 @@ Result<> Hub::open_gateway() {
     limits.inflight_max = config_.gateway.inflight_max;
     limits.keep_alive_max_s = config_.gateway.keep_alive_max_s;
     limits.connect_timeout_s = config_.gateway.connect_timeout_s;
+    limits.packet_timeout_s = config_.gateway.packet_timeout_s;
     limits.waiting_bytes_max = config_.gateway.output_bytes_max;
     for (const ListenerConfig& listener : config_.listeners) {
         net::ListenerOptions made;
         made.host = listener.bind.host;
         made.port = listener.bind.port;
+        made.backlog = static_cast<int>(config_.gateway.listen_backlog);
         made.policy.anonymous = listener.anonymous;
         made.websocket = listener.websocket;
         made.proxy_protocol = listener.proxy_protocol;

@@ -2,30 +2,28 @@
 
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/io/proxy_header.h"
 #include "gateway/net/shard.h"
 
 namespace causeway::net {
 namespace {
 
-std::string host_of(const std::string& address) {
-    const std::size_t colon = address.rfind(':');
-    return colon == std::string::npos ? address : address.substr(0, colon);
-}
+// More than a client may say before it was answered: one record.
+constexpr std::size_t kClientHelloMax = std::size_t{17} * 1024;
 
 }  // namespace
 
-Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream,
+Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, std::string host,
                        const ListenerOptions& listener, std::uint64_t random)
     : shard_(shard),
       nonce_(nonce),
       stream_(std::move(stream)),
       policy_(listener.policy),
-      session_(nonce,
-               session::Peer{host_of(stream_->peer_address()),
-                             {},
-                             auth::may_connect(listener.policy, auth::Presented{})},
-               shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {
+      session_(
+          nonce,
+          session::Peer{std::move(host), auth::may_connect(listener.policy, auth::Presented{})},
+          shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {
     if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
         front_ = std::make_unique<Front>();
         front_->proxy = listener.proxy_protocol;
@@ -36,24 +34,23 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream,
     }
 }
 
-bool Connection::start() {
-    std::unique_ptr<io::TlsSession> tls;
-    if (front_ && !front_->proxy && front_->tls != nullptr) {
-        auto session = io::TlsSession::server(front_->tls.get());
-        if (!session) {
-            return false;
-        }
-        tls = std::move(*session);
-        front_->tls.reset();
+bool Connection::begin_handshake() {
+    auto tls = io::TlsSession::server(front_->tls.get());
+    if (!tls) {
+        return false;
     }
-    if (front_ && !front_->proxy && !front_->websocket) {
+    front_->tls.reset();
+    const std::string early = std::exchange(front_->early_bytes, {});
+    if (!front_->websocket) {
         front_.reset();
     }
-    stream_->start(*this, std::move(tls));
+    stream_->resume_reading();
+    stream_->begin_tls(std::move(*tls), early);
     return true;
 }
 
 void Connection::on_open(io::TcpStream& stream) {
+    shard_.end_handshake(*this);
     const io::TlsSession* tls = stream.tls();
     const auto peer = tls == nullptr ? std::nullopt : tls->peer();
     auth::Presented presented;
@@ -61,12 +58,16 @@ void Connection::on_open(io::TcpStream& stream) {
         presented.certificate_verified = peer->verified;
         presented.common_name = peer->verified ? peer->common_name : std::string{};
     }
-    session_.set_identity(presented.common_name, auth::may_connect(policy_, presented));
+    session_.set_may_connect(auth::may_connect(policy_, presented));
 }
 
 void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
     if (front_ && front_->proxy) {
         take_proxy_header(bytes);
+        return;
+    }
+    if (front_ && front_->tls != nullptr) {
+        take_client_hello(bytes);
         return;
     }
     shard_.status_.bytes_in += bytes.size();
@@ -79,32 +80,44 @@ void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
 
 // The header comes before everything else, TLS too.
 void Connection::take_proxy_header(std::string_view bytes) {
-    front_->proxy_bytes.append(bytes);
-    const io::ProxyHeader header = io::read_proxy_header(front_->proxy_bytes);
+    front_->early_bytes.append(bytes);
+    const io::ProxyHeader header = io::read_proxy_header(front_->early_bytes);
     if (header.status == io::ProxyHeader::Status::kNeedMore) {
         return;
     }
-    front_->proxy = false;
-    const std::string rest = std::exchange(front_->proxy_bytes, {}).substr(header.size);
-    const auto context = std::exchange(front_->tls, nullptr);
-    if (!front_->websocket) {
-        front_.reset();
-    }
-    auto tls =
-        context == nullptr ? nullptr : io::TlsSession::server(context.get()).value_or(nullptr);
-    if (header.status == io::ProxyHeader::Status::kError || (context != nullptr && !tls)) {
+    if (header.status == io::ProxyHeader::Status::kError) {
         ++shard_.status_.proxy_failed;
         abandon(session::End::kNow);
         return;
     }
     if (!header.host.empty()) {
         const bool v6 = header.host.find(':') != std::string::npos;
-        session_.set_host(v6 ? "[" + header.host + "]" : header.host);  // as host_of() has it
+        const std::string host = v6 ? "[" + header.host + "]" : header.host;  // as host_of() has it
+        if (!shard_.admit_address(host)) {
+            abandon(session::End::kNow);
+            return;
+        }
+        session_.set_host(host);
     }
-    if (tls) {
-        stream_->begin_tls(std::move(tls), rest);
-    } else if (!rest.empty()) {
+    front_->proxy = false;
+    const std::string rest = std::exchange(front_->early_bytes, {}).substr(header.size);
+    if (front_->tls == nullptr && !front_->websocket) {
+        front_.reset();
+    }
+    if (!rest.empty()) {
         on_bytes(*stream_, rest);
+    }
+}
+
+// Who has said nothing yet takes no place among the handshakes.
+void Connection::take_client_hello(std::string_view bytes) {
+    front_->early_bytes.append(bytes);
+    if (front_->early_bytes.size() > kClientHelloMax) {
+        ++shard_.status_.tls_failed;
+        abandon(session::End::kNow);
+    } else if (stream_->reading()) {
+        stream_->pause_reading();
+        shard_.queue_handshake(*this);
     }
 }
 
@@ -173,6 +186,8 @@ std::size_t Connection::take_packets(std::string_view bytes) {
         const auto result = mqtt::decode(bytes.substr(taken), session_.decode_options());
         if (const auto* more = std::get_if<mqtt::NeedMore>(&result)) {
             wanted_ = more->bytes_min;
+            session_.on_partial(shard_.loop_.now_ms(), shard_.effects_);
+            shard_.perform(*this);
             return taken;
         }
         if (const auto* error = std::get_if<mqtt::DecodeError>(&result)) {
@@ -181,12 +196,57 @@ std::size_t Connection::take_packets(std::string_view bytes) {
             return bytes.size();
         }
         const auto& decoded = std::get<mqtt::Decoded>(result);
+        if (!admitted_ && session_.half_open()) {
+            const Door door = knock(decoded.packet);
+            if (door != Door::kOpen) {
+                return door == Door::kQueued ? taken : bytes.size();
+            }
+        }
         taken += decoded.consumed;
         session_.on_packet(decoded.packet, shard_.loop_.now_ms(), available(decoded.packet),
                            shard_.effects_);
         shard_.perform(*this);
     }
     return taken;
+}
+
+Connection::Door Connection::knock(const mqtt::Packet& packet) {
+    const auto* connect = std::get_if<mqtt::Connect>(&packet);
+    if (connect == nullptr) {
+        return Door::kOpen;
+    }
+    if (stage_ == Stage::kQueued) {
+        return Door::kQueued;
+    }
+    if (!shard_.admit_client(connect->client_id)) {
+        session_.on_refused(*connect, mqtt::ReasonCode::kConnectionRateExceeded, 1,
+                            shard_.effects_);
+        shard_.perform(*this);
+        return Door::kRefused;
+    }
+    if (shard_.connect_may_go()) {
+        admitted_ = true;
+        return Door::kOpen;
+    }
+    if (shard_.queue_connect(*this)) {
+        return Door::kQueued;
+    }
+    ++shard_.status_.refused_busy;
+    session_.on_refused(*connect, mqtt::ReasonCode::kServerBusy, shard_.retry_after_s(),
+                        shard_.effects_);
+    shard_.perform(*this);
+    return Door::kRefused;
+}
+
+void Connection::refuse_queued() {
+    const auto result = mqtt::decode(kept_, session_.decode_options());
+    const auto* decoded = std::get_if<mqtt::Decoded>(&result);
+    const auto* connect =
+        decoded == nullptr ? nullptr : std::get_if<mqtt::Connect>(&decoded->packet);
+    CW_CHECK(connect != nullptr, "what waits is a CONNECT");
+    ++shard_.status_.refused_busy;
+    session_.on_refused(*connect, mqtt::ReasonCode::kServerBusy, shard_.retry_after_s(),
+                        shard_.effects_);
 }
 
 // Only CONNECT asks, and only it names the client.
@@ -233,6 +293,7 @@ void Connection::close(session::End end) {
     if (!open()) {
         return;
     }
+    shard_.end_handshake(*this);
     kept_ = {};
     if (front_ && front_->websocket && end == session::End::kFlush) {
         std::string bye;

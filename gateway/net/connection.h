@@ -21,7 +21,18 @@ struct ListenerOptions;
 
 class Connection final : public io::StreamOwner {
 public:
-    Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream,
+    // What the shard counts connections by.
+    enum class Stage : std::uint8_t {
+        kHalfOpen,  // before its CONNECT
+        kQueued,    // its CONNECT waits for others
+        kOpening,   // ... is in the core
+        kOnline,
+        kEnded,  // a result is still owed to it
+    };
+    static constexpr std::size_t kStages = 5;
+
+    // `host`: the peer's address without port.
+    Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, std::string host,
                const ListenerOptions& listener, std::uint64_t random);
 
     void on_open(io::TcpStream& stream) override;
@@ -29,8 +40,12 @@ public:
     void on_writable(io::TcpStream& stream) override;
     void on_end(io::TcpStream& stream, io::StreamEnd end, std::string_view why) override;
 
-    // Effect: starts reading; what the listener puts around MQTT comes first. False: no memory.
-    bool start();
+    // Effect: starts reading; what the listener puts around MQTT comes first.
+    void start() { stream_->start(*this); }
+    // Effect: begins the TLS handshake whose turn has come. False: no memory.
+    bool begin_handshake();
+    // Effect: answers the CONNECT that waits in the queue: not now.
+    void refuse_queued();
     // Effect: goes on with bytes that were kept while the core had no room or CONNECT was under
     // way.
     void resume();
@@ -48,13 +63,14 @@ private:
     friend class Shard;
     // What few listeners put between the stream and MQTT.
     struct Front {
-        bool proxy = false;  // the PROXY header has not come yet
-        std::string proxy_bytes;
-        std::shared_ptr<ssl_ctx_st> tls;  // begins behind the PROXY header
+        bool proxy = false;               // the PROXY header has not come yet
+        std::string early_bytes;          // of the PROXY header or the first of TLS
+        std::shared_ptr<ssl_ctx_st> tls;  // waits to begin
         std::unique_ptr<io::WebSocket> websocket;
     };
 
     void take_proxy_header(std::string_view bytes);
+    void take_client_hello(std::string_view bytes);
     void take_websocket(std::string_view bytes);
     void take(std::string_view bytes);
     // The transport is of no use any more.
@@ -63,6 +79,9 @@ private:
     std::size_t take_packets(std::string_view bytes);
     void keep(std::string_view bytes);
     [[nodiscard]] bool available(const mqtt::Packet& packet) const;
+    // What became of the CONNECT at the door.
+    enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
+    Door knock(const mqtt::Packet& packet);
 
     Shard& shard_;
     std::uint64_t nonce_;
@@ -73,7 +92,10 @@ private:
     auth::ListenerPolicy policy_;
     std::unique_ptr<Front> front_;  // null: MQTT, or TLS and MQTT, and nothing else
     session::Session session_;
-    bool paused_ = false;  // in the shard's list
+    bool paused_ = false;       // in the shard's list
+    bool handshaking_ = false;  // counted by the shard
+    bool admitted_ = false;     // its CONNECT was let in
+    Stage stage_ = Stage::kHalfOpen;
 };
 
 }  // namespace causeway::net

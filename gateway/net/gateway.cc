@@ -14,22 +14,51 @@ void add(ShardStatus& sum, const ShardStatus& one) {
         sum.sessions.deliveries_sent[qos] += one.sessions.deliveries_sent[qos];
     }
     using Counters = session::Counters;
-    for (const auto counter :
-         {&Counters::publishes_ok, &Counters::publishes_refused, &Counters::publishes_unanswered,
-          &Counters::publishes_repeated, &Counters::unlogged_passed,
-          &Counters::deliveries_dropped_full, &Counters::deliveries_dropped_too_large,
-          &Counters::deliveries_expired, &Counters::connects_ok, &Counters::connects_refused,
-          &Counters::protocol_errors, &Counters::malformed, &Counters::keep_alive_timeouts,
-          &Counters::takeovers, &Counters::slow_closed, &Counters::limit_packet_bytes,
-          &Counters::limit_topic, &Counters::limit_receive_maximum,
-          &Counters::limit_publish_rate}) {
+    for (const auto counter : {&Counters::publishes_ok,
+                               &Counters::publishes_refused,
+                               &Counters::publishes_unanswered,
+                               &Counters::publishes_repeated,
+                               &Counters::unlogged_passed,
+                               &Counters::deliveries_dropped_full,
+                               &Counters::deliveries_dropped_too_large,
+                               &Counters::deliveries_expired,
+                               &Counters::connects_ok,
+                               &Counters::connects_refused,
+                               &Counters::protocol_errors,
+                               &Counters::malformed,
+                               &Counters::keep_alive_timeouts,
+                               &Counters::packet_timeouts,
+                               &Counters::takeovers,
+                               &Counters::slow_closed,
+                               &Counters::limit_packet_bytes,
+                               &Counters::limit_topic,
+                               &Counters::limit_receive_maximum,
+                               &Counters::limit_publish_rate}) {
         sum.sessions.*counter += one.sessions.*counter;
     }
-    for (const auto counter :
-         {&ShardStatus::connections, &ShardStatus::online, &ShardStatus::accepted,
-          &ShardStatus::refused_full, &ShardStatus::tls_failed, &ShardStatus::proxy_failed,
-          &ShardStatus::websocket_refused, &ShardStatus::bytes_in, &ShardStatus::unavailable,
-          &ShardStatus::paused}) {
+    for (const auto counter : {&ShardStatus::connections,
+                               &ShardStatus::online,
+                               &ShardStatus::accepted,
+                               &ShardStatus::refused_full,
+                               &ShardStatus::refused_address,
+                               &ShardStatus::refused_client,
+                               &ShardStatus::refused_busy,
+                               &ShardStatus::connects_queued,
+                               &ShardStatus::accept_pauses,
+                               &ShardStatus::handshakes,
+                               &ShardStatus::half_open,
+                               &ShardStatus::connect_queue,
+                               &ShardStatus::connects_in_flight,
+                               &ShardStatus::handshakes_under_way,
+                               &ShardStatus::handshake_queue,
+                               &ShardStatus::connection_bytes,
+                               &ShardStatus::table_bytes,
+                               &ShardStatus::tls_failed,
+                               &ShardStatus::proxy_failed,
+                               &ShardStatus::websocket_refused,
+                               &ShardStatus::bytes_in,
+                               &ShardStatus::unavailable,
+                               &ShardStatus::paused}) {
         sum.*counter += one.*counter;
     }
 }
@@ -41,6 +70,11 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     std::unique_ptr<Gateway> gateway(new Gateway);
     ShardOptions shard_options = options.shard;
     shard_options.connections_max = std::max(1U, options.shard.connections_max / options.loops);
+    AdmissionOptions& admission = shard_options.admission;
+    admission.half_open_max = std::max(1U, admission.half_open_max / options.loops);
+    if (admission.accept_rate_max != 0) {
+        admission.accept_rate_max = std::max(1U, admission.accept_rate_max / options.loops);
+    }
     for (std::uint32_t i = 0; i < options.loops; ++i) {
         shard_options.random = options.shard.random + i;
         auto shard = std::make_unique<Shard>(shard_options);

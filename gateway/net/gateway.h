@@ -16,7 +16,8 @@ namespace causeway::net {
 
 struct GatewayOptions {
     std::uint32_t loops = 1;
-    ShardOptions shard;  // connections_max is of the whole gateway
+    // connections_max, half_open_max and accept_rate_max are of the whole gateway.
+    ShardOptions shard;
     std::vector<ListenerOptions> listeners;
 };
 

@@ -13,8 +13,16 @@ namespace {
 constexpr io::TimerWheel::Options kTimers{250, 1024};
 constexpr std::uint32_t kQueues = ~0U;  // the slot in the tags of QueueConsumers
 
+// Of each table of rates.
+constexpr std::size_t kRateKeysMax = 16'384;
+
 constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
     return std::uint64_t{slot} << 32 | generation;
+}
+
+std::string host_of(const std::string& address) {
+    const std::size_t colon = address.rfind(':');
+    return colon == std::string::npos ? address : address.substr(0, colon);
 }
 
 }  // namespace
@@ -34,21 +42,27 @@ Shard::Shard(const ShardOptions& options)
                        queue_timer_at_ = 0;
                        queues_.on_timer(loop_.now_ms());
                    }),
-      random_(options.random) {}
+      address_rates_(options.admission.address_rate_max, kRateKeysMax),
+      client_rates_(options.admission.client_rate_max, kRateKeysMax),
+      accept_rate_(options.admission.accept_rate_max, 1),
+      accept_timer_(loop_, [this] { pace_accepts(); }),
+      trim_timer_(loop_, [this] { trim_after_storm(); }),
+      random_(options.random) {
+    loop_.set_handshakes_per_turn(options.tls_handshakes_per_turn);
+}
 
 void Shard::attach(const MakeSubmitter& make_submitter) {
     submitter_ = make_submitter(loop_, *this);
-    hook_ = loop_.at_turn_end([this] { end_turn(); });
+    hook_ = loop_.at_turn_end([this] { turn_end(); });
 }
 
-void Shard::end_turn() {
+void Shard::serve_queues() {
     queues_.flush();
     if (const MonoMs due = queues_.deadline(); due != 0 && due != queue_timer_at_) {
         const MonoMs now = loop_.now_ms();
         queue_timer_at_ = due;
         queue_timer_.start(due > now ? due - now : 0);
     }
-    submitter_->flush();
 }
 
 Shard::~Shard() = default;
@@ -59,6 +73,7 @@ Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
     listen.port = options.port;
     listen.reuse_port = true;
     listen.first = options.first;
+    listen.backlog = options.backlog;
     auto listener = io::TcpListener::listen(loop_, listen, [this, options](io::StreamPtr stream) {
         accept(std::move(stream), options);
     });
@@ -76,6 +91,10 @@ void Shard::accept(io::StreamPtr stream, const ListenerOptions& options) {
         ++status_.refused_full;
         return;
     }
+    std::string host = host_of(stream->peer_address());
+    if (!options.proxy_protocol && !admit_address(host)) {
+        return;
+    }
     std::uint32_t index = 0;
     if (free_.empty()) {
         index = static_cast<std::uint32_t>(slots_.size());
@@ -88,18 +107,16 @@ void Shard::accept(io::StreamPtr stream, const ListenerOptions& options) {
     slot.generation = slot.generation == ~0U ? 1 : slot.generation + 1;
     random_ = random_ * 6364136223846793005U + 1442695040888963407U;
     const std::uint64_t nonce = nonce_of(index, slot.generation);
-    slot.connection =
-        std::make_unique<Connection>(*this, nonce, std::move(stream), options, random_ ^ nonce);
+    slot.connection = std::make_unique<Connection>(*this, nonce, std::move(stream), std::move(host),
+                                                   options, random_ ^ nonce);
     ++status_.connections;
+    ++stages_[static_cast<std::size_t>(Connection::Stage::kHalfOpen)];
     Connection& connection = *slot.connection;
     const MonoMs now = loop_.now_ms();
     connection.timer_ = timers_.arm_after(connection.session().deadline() - now, nonce);
-    if (!connection.start()) {
-        connection.close(session::End::kNow);
-        connection.session().on_closed(effects_);
-        perform(connection);
-        release(connection);
-    }
+    connection.start();
+    accept_rate_.admit(0, now);
+    pace_accepts();
 }
 
 Connection* Shard::find(std::uint64_t nonce) {
@@ -114,6 +131,7 @@ Connection* Shard::find(std::uint64_t nonce) {
 void Shard::perform(Connection& connection) {
     session::Effects& effects = effects_;
     session::Session& session = connection.session();
+    note_stage(connection);
     const CommandTag tag{static_cast<std::uint32_t>(connection.nonce() >> 32),
                          static_cast<std::uint32_t>(connection.nonce()), 0};
     if (effects.withdraw) {
@@ -173,6 +191,9 @@ void Shard::release(Connection& connection) {
         queues_.set_queues(connection.nonce(), {}, loop_.now_ms());
     }
     --status_.connections;
+    --stages_[static_cast<std::size_t>(connection.stage_)];
+    end_handshake(connection);
+    ++churn_;
     // Its stream's callback may still be on the stack: the memory goes at the end of the turn.
     loop_.post([gone = std::move(slots_[index].connection)] {});
     slots_[index].generation = slots_[index].generation == ~0U ? 1 : slots_[index].generation + 1;
@@ -310,7 +331,15 @@ void Shard::on_timer(std::uint64_t nonce) {
     }
     connection->timer_ = {};
     session::Session& session = connection->session();
-    session.on_timer(loop_.now_ms(), effects_);
+    const MonoMs time = loop_.now_ms();
+    if (connection->paused_) {
+        session.extend_partial(time);
+    }
+    if (connection->stage_ == Connection::Stage::kQueued && session.deadline() <= time) {
+        connection->refuse_queued();
+    } else {
+        session.on_timer(time, effects_);
+    }
     const bool rearmed = effects_.deadline_changed;
     perform(*connection);
     if (session.finished() && !connection->open()) {
@@ -407,9 +436,18 @@ void Shard::deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
 ShardStatus Shard::status() const {
     ShardStatus status = status_;
     status.unavailable = submitter_->all_available() ? 0 : 1;
-    for (const Slot& slot : slots_) {
-        status.online += slot.connection && slot.connection->session().online() ? 1 : 0;
-    }
+    const auto count = [this](Connection::Stage stage) {
+        return stages_[static_cast<std::size_t>(stage)];
+    };
+    status.online = count(Connection::Stage::kOnline);
+    status.half_open = count(Connection::Stage::kHalfOpen);
+    status.connect_queue = count(Connection::Stage::kQueued);
+    status.connects_in_flight = count(Connection::Stage::kOpening);
+    status.handshakes_under_way = handshakes_;
+    status.handshake_queue = handshake_queue_.size();
+    status.connection_bytes = status.connections * (sizeof(Connection) + sizeof(io::TcpStream));
+    status.table_bytes = slots_.capacity() * sizeof(Slot) +
+                         free_.capacity() * sizeof(std::uint32_t) + timers_.memory_bytes();
     return status;
 }
 

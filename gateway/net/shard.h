@@ -3,7 +3,10 @@
 // is made and destroyed while the loop does not run.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +19,7 @@
 #include "core/message/submitter.h"
 #include "gateway/auth/admit.h"
 #include "gateway/net/queue_consumers.h"
+#include "gateway/net/rate_table.h"
 #include "gateway/session/session.h"
 
 struct ssl_ctx_st;
@@ -30,12 +34,26 @@ struct ListenerOptions {
     bool websocket = false;       // MQTT in WebSocket frames (MQTT 5.0 §6)
     bool proxy_protocol = false;  // a load balancer says first who the client is
     bool first = true;            // false: another loop of this gateway has the port already
+    int backlog = 4096;           // connections the kernel holds until they are accepted
+};
+
+// Who gets in when many come at once; of one loop. docs/configuration.md, "Limits of the gateway".
+struct AdmissionOptions {
+    std::uint32_t accept_rate_max = 0;           // connections a second; 0: any
+    std::uint32_t half_open_max = 2048;          // without CONNECT
+    std::uint32_t tls_handshakes_max = 64;       // under way
+    std::uint32_t connects_in_flight_max = 256;  // in the core without an answer
+    std::uint32_t connect_queue_max = 16'384;    // CONNECTs that wait for these
+    std::uint32_t address_rate_max = 0;          // connections a second from one address; 0: any
+    std::uint32_t client_rate_max = 0;           // CONNECTs a second of one client id; 0: any
 };
 
 struct ShardOptions {
     session::Limits limits;
     std::uint32_t connections_max = 1'000'000;  // of this loop
     std::uint32_t output_bytes_max = 8U << 20;
+    std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
+    AdmissionOptions admission;
     std::uint64_t random = 1;
 };
 
@@ -45,6 +63,20 @@ struct ShardStatus {
     std::uint64_t online = 0;
     std::uint64_t accepted = 0;
     std::uint64_t refused_full = 0;
+    std::uint64_t refused_address = 0;  // above address_rate_max
+    std::uint64_t refused_client = 0;   // above client_rate_max
+    std::uint64_t refused_busy = 0;     // CONNECT: the queue was full, or it waited too long
+    std::uint64_t connects_queued = 0;  // how often a CONNECT had to wait
+    std::uint64_t accept_pauses = 0;    // how often the listeners were stopped for a while
+    std::uint64_t handshakes = 0;       // TLS handshakes begun
+    // Now.
+    std::uint64_t half_open = 0;
+    std::uint64_t connect_queue = 0;
+    std::uint64_t connects_in_flight = 0;
+    std::uint64_t handshakes_under_way = 0;
+    std::uint64_t handshake_queue = 0;
+    std::uint64_t connection_bytes = 0;  // in memory, without TLS and what is on the way
+    std::uint64_t table_bytes = 0;       // of slots and timers
     std::uint64_t tls_failed = 0;
     std::uint64_t proxy_failed = 0;       // no PROXY header where one must be
     std::uint64_t websocket_refused = 0;  // ended before CONNACK: no upgrade, or bad frames
@@ -96,6 +128,8 @@ private:
         std::uint32_t generation = 0;
     };
 
+    static constexpr std::size_t kStages = 5;  // of a connection
+
     void accept(io::StreamPtr stream, const ListenerOptions& options);
     Connection* find(std::uint64_t nonce);
     void perform(Connection& connection);
@@ -109,7 +143,7 @@ private:
     void pause(Connection& connection);
     void on_timer(std::uint64_t nonce);
     void check_shut_down();
-    void end_turn();
+    void serve_queues();
 
     // QueueConsumers::Host.
     [[nodiscard]] const std::vector<GroupId>& sets() const override { return submitter_->sets(); }
@@ -118,6 +152,23 @@ private:
     [[nodiscard]] std::uint32_t room(std::uint64_t nonce) override;
     void deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
                  const QueueMessage& message) override;
+
+    // admission.cc: who gets in, and when
+    void turn_end();
+    void note_stage(Connection& connection);
+    [[nodiscard]] bool admit_address(std::string_view host);
+    [[nodiscard]] bool admit_client(std::string_view client_id);
+    void queue_handshake(Connection& connection);
+    void begin_handshakes();
+    void end_handshake(Connection& connection);
+    [[nodiscard]] bool connect_may_go() const;
+    // False: the queue is full.
+    [[nodiscard]] bool queue_connect(Connection& connection);
+    void serve_connects();
+    // What a client that is refused now should wait.
+    [[nodiscard]] std::uint32_t retry_after_s();
+    void pace_accepts();
+    void trim_after_storm();
 
     ShardOptions options_;
     io::Loop loop_;
@@ -131,7 +182,21 @@ private:
     std::vector<std::unique_ptr<io::TcpListener>> listeners_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
-    std::vector<std::uint64_t> paused_;  // connections that wait for room, by nonce
+    std::vector<std::uint64_t> paused_;            // connections that wait for room, by nonce
+    std::array<std::uint32_t, kStages> stages_{};  // connections by stage
+    std::deque<std::uint64_t> handshake_queue_;    // at most half_open_max, by nonce
+    std::deque<std::uint64_t> connect_queue_;      // at most connect_queue_max, by nonce
+    std::uint32_t handshakes_ = 0;                 // under way
+    RateTable address_rates_;
+    RateTable client_rates_;
+    RateTable accept_rate_;
+    io::Timer accept_timer_;
+    bool accepting_ = true;
+    std::uint64_t connected_ = 0;  // CONNECTs answered in the second since `second_`
+    std::uint64_t connected_per_s_ = 0;
+    MonoMs second_ = 0;
+    std::uint64_t churn_ = 0;  // handshakes and ends since the heap was trimmed
+    io::Timer trim_timer_;
     session::Effects effects_;
     ShardStatus status_;
     std::uint64_t random_;

@@ -101,7 +101,7 @@ void Session::handle(const mqtt::Connect& packet, bool core_available, Effects& 
     asked_expiry_s_ =
         v5 ? packet.properties.session_expiry_interval_s : (packet.clean_start ? 0 : kNeverExpires);
     if (packet.user_name) {
-        extras().username = std::string(*packet.user_name);
+        username_ = std::string(*packet.user_name);
     }
 
     Open open;
@@ -178,12 +178,32 @@ void Session::opened(ResultCode code, std::string_view detail, Effects& out) {
     }
     phase_ = Phase::kOnline;  // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
     ++counters_->connects_ok;
+    if (extras_) {
+        extras_->assigned_client_id = {};
+        drop_idle_extras();
+    }
 }
 
-void Session::refuse_connect(mqtt::ReasonCode code, Effects& out) {
+void Session::on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code,
+                         std::uint32_t retry_after_s, Effects& out) {
+    version_ = packet.version;
+    client_packet_bytes_max_ = packet.properties.maximum_packet_size.value_or(0);
+    const std::string seconds = std::to_string(retry_after_s);
+    const std::string reason = "try again in " + seconds + " s";
+    mqtt::ConnackProperties properties;
+    if (packet.properties.request_problem_information) {
+        properties.reason_string = reason;
+        properties.user_properties = {{"retry-after", seconds}};
+    }
+    refuse_connect(code, out, properties);
+}
+
+void Session::refuse_connect(mqtt::ReasonCode code, Effects& out,
+                             const mqtt::ConnackProperties& properties) {
     ++counters_->connects_refused;
     mqtt::Connack packet;
     packet.reason_code = code;
+    packet.properties = properties;
     send(packet, out);
     finish(End::kFlush, "CONNECT refused", out);  // [MQTT-3.2.2-7] [MQTT-4.13.2-1]
 }

@@ -47,16 +47,19 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
         send_publish(delivery, delivery.n, message, arrival.set_now, out);
         return;
     }
-    Extras* extra = extras_.get();
-    if (window_open() && (extra == nullptr || extra->held.empty())) {
+    if (window_open() && (!extras_ || extras_->held == nullptr)) {
         send_publish(delivery, next_local_n_++, message, arrival.set_now, out);
         return;
     }
-    Extras& waiting = extras();
+    std::unique_ptr<HeldBack>& held = extras().held;
+    if (held == nullptr) {
+        held = std::make_unique<HeldBack>();
+    }
     // only deliveries wait [MQTT-3.3.4-10] [MQTT-4.9.0-3]
-    waiting.held.push_back(Held{delivery, message, arrival.set_now, arrival.now, nullptr});
-    waiting.held_bytes += waiting.held.back().bytes();
-    if (waiting.held_bytes > limits_->waiting_bytes_max) {
+    held->deliveries.push_back(
+        Held{delivery, message, arrival.set_now, arrival.now, nullptr});
+    held->bytes += held->deliveries.back().bytes();
+    if (held->bytes > limits_->waiting_bytes_max) {
         ++counters_->slow_closed;
         fail(ReasonCode::kQuotaExceeded, "the client does not acknowledge what it is sent", out);
     }
@@ -169,14 +172,16 @@ void Session::complete(Outstanding& item, Effects& out) {
 }
 
 void Session::send_held(Effects& out) {
-    if (!extras_) {
-        return;
-    }
-    auto& held = extras_->held;
-    while (!held.empty() && window_open()) {
-        Held next = std::move(held.front());
-        held.pop_front();
-        extras_->held_bytes -= next.bytes();
+    // By extras_ each time: a delivery may end the session, and extras_ with it.
+    while (extras_ && extras_->held && window_open()) {
+        HeldBack& held = *extras_->held;
+        Held next = std::move(held.deliveries.front());
+        held.deliveries.pop_front();
+        held.bytes -= next.bytes();
+        if (held.deliveries.empty()) {
+            extras_->held.reset();
+            drop_idle_extras();
+        }
         if (next.source) {
             send_queue_message(next.delivery, std::move(next.source), next.message, out);
             continue;

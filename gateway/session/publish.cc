@@ -32,6 +32,7 @@ void Session::erase_receiving(std::uint16_t packet_id) {
     std::erase_if(extras_->receiving,
                   [&](const Receiving& other) { return other.packet_id == packet_id; });
     --receiving_;
+    drop_idle_extras();
 }
 
 // The topic of the packet, by its alias if need be. False: the connection has been failed.
@@ -158,7 +159,7 @@ void Session::pass_on(const mqtt::Publish& packet, std::string_view topic, Effec
     publish.expiry_s = expiry_of(packet.properties.message_expiry_interval_s);
     publish.qos = packet.qos;
     publish.retain = packet.retain;
-    publish.username = extras_ ? std::string_view(extras_->username) : std::string_view{};
+    publish.username = username_;
     publish.peer_host = peer_.host;
     if (packet.qos == 0) {
         ++counters_->unlogged_passed;

@@ -58,6 +58,7 @@ ReasonCode Session::unsubscribe_queue(std::string_view filter, Effects& out) {
                                       return one.queue == name;
                                   }) != 0;
     out.queues_changed = out.queues_changed || known;
+    drop_idle_extras();
     return known ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
 }
 
@@ -65,7 +66,8 @@ std::uint32_t Session::queue_room() const {
     if (phase_ != Phase::kOnline || !extras_ || extras_->queues.empty() || !window_open()) {
         return 0;
     }
-    const std::size_t busy = outstanding() + extras_->held.size();
+    const std::size_t busy =
+        outstanding() + (extras_->held ? extras_->held->deliveries.size() : 0);
     return busy >= window() ? 0
                             : std::min<std::uint32_t>(static_cast<std::uint32_t>(window() - busy),
                                                       kQueueRoomMax);
@@ -111,13 +113,16 @@ void Session::on_queue_message(std::string_view name, GroupId set, const QueueMe
     out_message.body = SharedBytes::take(make_body(all, body.payload));
     auto source = std::make_unique<QueueDelivery>(
         QueueDelivery{0, set, std::string(name), {message.n, message.lease}});
-    if (window_open() && extras_->held.empty()) {
+    if (window_open() && extras_->held == nullptr) {
         send_queue_message(delivery, std::move(source), out_message, out);
         return;
     }
     // Other deliveries came first; no more was leased than there was room for.
-    extras_->held.push_back(Held{delivery, out_message, 0, now, std::move(source)});
-    extras_->held_bytes += extras_->held.back().bytes();
+    if (extras_->held == nullptr) {
+        extras_->held = std::make_unique<HeldBack>();
+    }
+    extras_->held->deliveries.push_back(Held{delivery, out_message, 0, now, std::move(source)});
+    extras_->held->bytes += extras_->held->deliveries.back().bytes();
 }
 
 void Session::send_queue_message(const Delivery& delivery, std::unique_ptr<QueueDelivery> source,
@@ -151,6 +156,7 @@ void Session::queue_delivery_ended(std::uint64_t n, bool done, Effects& out) {
         out.queue_done.push_back(std::move(*found));
     }
     all.erase(found);
+    drop_idle_extras();
 }
 
 }  // namespace causeway::session

@@ -25,6 +25,20 @@ Session::Extras& Session::extras() {
     return *extras_;
 }
 
+bool Session::Extras::idle() const {
+    return aliases.empty() && sent_aliases.empty() && held == nullptr && subscribes.empty() &&
+           unsubscribes.empty() && queues.empty() && queue_deliveries.empty() &&
+           receiving.empty() && assigned_client_id.empty() &&
+           auth_method.empty() && exchange == nullptr && paid_messages_us == 0 &&
+           paid_bytes_us == 0;
+}
+
+void Session::drop_idle_extras() {
+    if (extras_ && extras_->idle()) {
+        extras_.reset();
+    }
+}
+
 mqtt::DecodeOptions Session::decode_options() const {
     mqtt::DecodeOptions options;
     options.version = version_;
@@ -37,6 +51,7 @@ void Session::on_packet(const mqtt::Packet& packet, MonoMs now, bool core_availa
         return;
     }
     last_packet_at_ = now;
+    partial_since_ = 0;
     if (phase_ == Phase::kNew) {
         if (const auto* connect = std::get_if<mqtt::Connect>(&packet)) {
             handle(*connect, core_available, out);
@@ -158,12 +173,32 @@ MonoMs Session::deadline() const {
             if (held_until_ != 0) {
                 return held_until_;  // what it sends meanwhile is not seen
             }
-            // One and a half times the keep alive [MQTT-3.1.2-22].
-            return keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
+            return online_deadline();
         case Phase::kEnded:
             return 0;
     }
     return 0;
+}
+
+MonoMs Session::online_deadline() const {
+    // One and a half times the keep alive [MQTT-3.1.2-22].
+    const MonoMs silent =
+        keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
+    const MonoMs partial = partial_deadline();
+    return silent == 0 || partial == 0 ? std::max(silent, partial) : std::min(silent, partial);
+}
+
+MonoMs Session::partial_deadline() const {
+    return partial_since_ == 0 || limits_->packet_timeout_s == 0
+               ? 0
+               : partial_since_ + std::uint64_t{limits_->packet_timeout_s} * 1000;
+}
+
+void Session::on_partial(MonoMs now, Effects& out) {
+    if (phase_ == Phase::kOnline && partial_since_ == 0 && limits_->packet_timeout_s != 0) {
+        partial_since_ = now;
+        out.deadline_changed = true;
+    }
 }
 
 void Session::on_timer(MonoMs now, Effects& out) {
@@ -187,6 +222,11 @@ void Session::on_timer(MonoMs now, Effects& out) {
         held_until_ = 0;
         last_packet_at_ = now;
         out.deadline_changed = true;
+        return;
+    }
+    if (const MonoMs partial = partial_deadline(); partial != 0 && partial <= now) {
+        ++counters_->packet_timeouts;
+        fail(ReasonCode::kImplementationSpecificError, "a packet was not complete in time", out);
         return;
     }
     ++counters_->keep_alive_timeouts;

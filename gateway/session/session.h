@@ -34,7 +34,6 @@ namespace causeway::session {
 // Who is there, as far as the transport knows.
 struct Peer {
     std::string host;         // address without port
-    std::string common_name;  // of a verified client certificate; empty: none shown
     bool may_connect = true;  // the listener lets this peer in
 };
 
@@ -45,11 +44,8 @@ public:
     Session(std::uint64_t nonce, Peer peer, const Limits& limits, Counters& counters,
             std::uint64_t random, MonoMs now);
 
-    // What the TLS handshake told of the peer. Before the first packet.
-    void set_identity(std::string common_name, bool may_connect) {
-        peer_.common_name = std::move(common_name);
-        peer_.may_connect = may_connect;
-    }
+    // What the listener decided when the TLS handshake was done. Before the first packet.
+    void set_may_connect(bool may_connect) { peer_.may_connect = may_connect; }
 
     // The client's own address, when a load balancer stands between. Before the first packet.
     void set_host(std::string host) { peer_.host = std::move(host); }
@@ -70,6 +66,14 @@ public:
     void on_timer(MonoMs now, Effects& out);
     // The transport is gone; nothing can be sent any more.
     void on_closed(Effects& out);
+    // The driver does not let this CONNECT in for now, e.g. kServerBusy: CONNACK, and to a 5.0
+    // client when to try again. Instead of on_packet().
+    void on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code, std::uint32_t retry_after_s,
+                    Effects& out);
+    // The client has sent the begin of a packet. Each time more of it is there.
+    void on_partial(MonoMs now, Effects& out);
+    // The driver did not read: what is missing of the packet has its time again.
+    void extend_partial(MonoMs now) { partial_since_ = partial_since_ == 0 ? 0 : now; }
     // Close from our side, e.g. kServerShuttingDown. The will is published («MQTT 5.0 §3.1.2.5»).
     void on_shutdown(mqtt::ReasonCode code, Effects& out);
     // The core lost this loop's stream: what was submitted has no result.
@@ -98,6 +102,12 @@ public:
     [[nodiscard]] std::span<const QueueSubscription> queues() const;
     [[nodiscard]] std::uint32_t queue_room() const;
     [[nodiscard]] bool online() const { return phase_ == Phase::kOnline; }
+    // No CONNECT was accepted yet.
+    [[nodiscard]] bool half_open() const {
+        return phase_ == Phase::kNew || phase_ == Phase::kAuthenticating;
+    }
+    // The core has not answered CONNECT yet.
+    [[nodiscard]] bool opening() const { return phase_ == Phase::kOpening; }
     // Ended, and no result is owed to it.
     [[nodiscard]] bool finished() const { return phase_ == Phase::kEnded && results_due_ == 0; }
     // Every publish of the client so far has its PUBACK or PUBREC.
@@ -136,27 +146,31 @@ private:
         std::uint16_t packet_id = 0;
         Stage stage = Stage::kUnanswered;
     };
-    // What few connections need.
+    struct HeldBack {
+        std::deque<Held> deliveries;
+        std::size_t bytes = 0;
+    };
+    // What few connections need, or only for a moment: an idle one has none (drop_idle_extras).
     struct Extras {
         std::vector<std::string> aliases;       // the client's, by topic alias - 1
         std::vector<std::string> sent_aliases;  // ours to it
-        std::deque<Held> held;
-        std::size_t held_bytes = 0;
-        std::deque<PendingFilters> subscribes;
-        std::deque<PendingFilters> unsubscribes;
+        std::unique_ptr<HeldBack> held;         // null: nothing waits
+        std::vector<PendingFilters> subscribes;
+        std::vector<PendingFilters> unsubscribes;
         std::vector<QueueSubscription> queues;
         std::vector<QueueDelivery> queue_deliveries;
         std::vector<Receiving> receiving;  // sorted by packet id
-        std::string username;
-        std::string assigned_client_id;
-        std::string auth_method;   // of CONNECT
-        std::string auth_data;     // for CONNACK
-        std::string pending_open;  // the command, until the client is authenticated
+        std::string assigned_client_id;    // until CONNACK
+        std::string auth_method;           // of CONNECT
+        std::string auth_data;             // for CONNACK
+        std::string pending_open;          // the command, until the client is authenticated
         std::unique_ptr<AuthExchange> exchange;
         std::uint8_t auth_steps = 0;
         // When what was published is paid for at the limit's rate, in microseconds.
         std::uint64_t paid_messages_us = 0;
         std::uint64_t paid_bytes_us = 0;
+
+        [[nodiscard]] bool idle() const;
     };
 
     // connect.cc
@@ -166,7 +180,8 @@ private:
     [[nodiscard]] std::optional<mqtt::ReasonCode> refusal(const mqtt::Connect& packet,
                                                           bool core_available) const;
     void opened(ResultCode code, std::string_view detail, Effects& out);
-    void refuse_connect(mqtt::ReasonCode code, Effects& out);
+    void refuse_connect(mqtt::ReasonCode code, Effects& out,
+                        const mqtt::ConnackProperties& properties = {});
     void submit_close(CloseReason reason, std::optional<std::uint32_t> expiry, Effects& out);
     // Ends with DISCONNECT (5.0) and the reason; the will is published.
     void fail(mqtt::ReasonCode code, std::string_view why, Effects& out);
@@ -232,6 +247,8 @@ private:
     void queue_delivery_ended(std::uint64_t n, bool done, Effects& out);
 
     // session.cc
+    [[nodiscard]] MonoMs online_deadline() const;
+    [[nodiscard]] MonoMs partial_deadline() const;
     // False: the packet is larger than the client takes; nothing was sent, and unless it was
     // CONNACK or DISCONNECT the connection has been failed. Always the last thing a handler does.
     template <typename Packet>
@@ -240,6 +257,7 @@ private:
     void submit(std::uint64_t token, const Command& command, std::string_view topic, Effects& out);
     void submit_encoded(std::uint64_t token, std::string_view command, Effects& out);
     Extras& extras();
+    void drop_idle_extras();
     // Deliveries carry the core's numbers (the session has an inbox), not this connection's own.
     [[nodiscard]] bool numbered_by_core() const { return next_local_n_ == 1; }
 
@@ -249,8 +267,10 @@ private:
     std::uint64_t random_;
     std::uint64_t epoch_ = 0;
     std::string client_id_;
+    std::string username_;
     Peer peer_;
     MonoMs last_packet_at_;
+    MonoMs partial_since_ = 0;        // the begin of a packet came; 0: no packet is incomplete
     std::uint64_t next_local_n_ = 1;  // sessions without an inbox number their deliveries here
     std::vector<Outstanding> outstanding_;  // sorted by n; those before outstanding_head_ are done
     std::size_t outstanding_head_ = 0;

@@ -63,6 +63,7 @@ void Session::subscribed(std::uint16_t packet_id, ResultCode code, std::string_v
     CW_CHECK(asked != subscribes.end(), "a result belongs to a SUBSCRIBE");
     const PendingFilters pending = std::move(*asked);
     subscribes.erase(asked);
+    drop_idle_extras();
     const ReasonCode refused = code == ResultCode::kQuotaExceeded ? ReasonCode::kQuotaExceeded
                                                                   : ReasonCode::kUnspecifiedError;
     mqtt::Suback packet;
@@ -106,8 +107,11 @@ void Session::handle(const mqtt::Unsubscribe& packet, Effects& out) {
 }
 
 void Session::unsubscribed(ResultCode code, std::string_view detail, Effects& out) {
-    const PendingFilters pending = std::move(extras().unsubscribes.front());
-    extras_->unsubscribes.pop_front();
+    auto& unsubscribes = extras().unsubscribes;
+    CW_CHECK(!unsubscribes.empty(), "a result belongs to an UNSUBSCRIBE");
+    const PendingFilters pending = std::move(unsubscribes.front());
+    unsubscribes.erase(unsubscribes.begin());
+    drop_idle_extras();
     mqtt::Unsuback packet;
     packet.packet_id = pending.packet_id;  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
     std::size_t next = 0;

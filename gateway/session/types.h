@@ -28,6 +28,7 @@ struct Limits {
     std::uint16_t topic_alias_maximum = 16;  // ours to a client at most, too
     std::uint16_t keep_alive_max_s = 0;  // 0: the client's own; else it may not be longer, nor off
     std::uint32_t connect_timeout_s = 10;
+    std::uint32_t packet_timeout_s = 300;  // from a packet's first byte to its last; 0: any
     std::uint32_t waiting_bytes_max = 8U
                                       << 20;  // held for a client whose Receive Maximum is reached
     // Of one client, a second, 0: any. Beyond it the client is not read for a while.
@@ -158,6 +159,7 @@ struct Counters {
     std::uint64_t protocol_errors = 0;
     std::uint64_t malformed = 0;
     std::uint64_t keep_alive_timeouts = 0;
+    std::uint64_t packet_timeouts = 0;
     std::uint64_t takeovers = 0;
     std::uint64_t slow_closed = 0;
     // How often a limit was reached.

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/base/random.h"
@@ -396,6 +399,93 @@ TEST(TcpListener, ManyConnectionsEcho) {
     for (std::size_t i = 0; i < clients.size(); ++i) {
         EXPECT_TRUE(clients[i]->received == sent[i]) << i;
     }
+}
+
+// A client without a loop.
+class RawClient {
+public:
+    explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    }
+    RawClient(RawClient&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
+    RawClient& operator=(RawClient&&) = delete;
+    ~RawClient() { ::close(socket_); }
+    [[nodiscard]] bool has_bytes() const {
+        char byte = 0;
+        return ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    }
+
+private:
+    int socket_;
+};
+
+TEST(TcpListener, TakesAShareInATurnAndNothingWhilePaused) {
+    Loop loop;
+    std::vector<StreamPtr> accepted;
+    const auto listener = TcpListener::listen(loop, {}, [&](StreamPtr stream) {
+                              accepted.push_back(std::move(stream));
+                          }).value();
+    listener->pause();
+    std::vector<RawClient> clients;
+    for (unsigned i = 0; i < TcpListener::kAcceptsPerTurn + 10; ++i) {
+        clients.emplace_back(listener->port());
+    }
+    Timer wake(loop, [] {});
+    for (int i = 0; i < 3; ++i) {
+        wake.start(1);
+        loop.turn();
+    }
+    EXPECT_EQ(accepted.size(), 0U);
+    listener->resume();
+    std::size_t most = 0;
+    ASSERT_TRUE(run_until(loop, [&, before = std::size_t{0}]() mutable {
+        most = std::max(most, accepted.size() - std::exchange(before, accepted.size()));
+        return accepted.size() == clients.size();
+    }));
+    EXPECT_LE(most, TcpListener::kAcceptsPerTurn + 1);
+    listener->pause();
+    listener->resume();
+    clients.emplace_back(listener->port());
+    EXPECT_TRUE(run_until(loop, [&] { return accepted.size() == clients.size(); }));
+}
+
+TEST(TcpStream, OutputForManyLeavesRoomForOthersInBetween) {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    Loop loop;
+    Recorder owner;
+    std::vector<StreamPtr> streams;
+    const auto listener = TcpListener::listen(loop, {}, [&](StreamPtr stream) {
+                              stream->start(owner);
+                              streams.push_back(std::move(stream));
+                          }).value();
+    std::vector<RawClient> clients;
+    const std::size_t many = 3 * kFlushesPerTurn;
+    for (std::size_t i = 0; i <= many; ++i) {
+        clients.emplace_back(listener->port());
+        ASSERT_TRUE(run_until(loop, [&] { return streams.size() == clients.size(); }));
+    }
+    const auto count = [&] {
+        return static_cast<std::size_t>(
+            std::count_if(clients.begin(), clients.end() - 1,
+                          [](const RawClient& client) { return client.has_bytes(); }));
+    };
+    for (std::size_t i = 0; i < many; ++i) {
+        streams[i]->write("x");
+    }
+    loop.turn();
+    EXPECT_LE(count(), 2 * kFlushesPerTurn);
+    streams[many]->write("y");  // behind all of them
+    streams[many - 1].reset();  // waits, and will wait no more
+    loop.turn();
+    EXPECT_TRUE(clients[many].has_bytes());
+    EXPECT_TRUE(run_until(loop, [&] { return count() == many - 1; }));
 }
 
 TEST(TcpListener, MayBeDestroyedWhileItAccepts) {

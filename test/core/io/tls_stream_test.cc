@@ -22,6 +22,35 @@ TEST(TlsStream, OpensAndEchoes) {
     EXPECT_EQ(pair.server.stream->queued_bytes(), 0U);
 }
 
+TEST(TlsStream, HandshakesTakeTurns) {
+    Loop loop;
+    loop.set_handshakes_per_turn(1);
+    std::vector<std::unique_ptr<Pair>> pairs;
+    for (int i = 0; i < 12; ++i) {
+        pairs.push_back(std::make_unique<Pair>(loop, TestCerts::get().server(),
+                                               TestCerts::get().client(), "localhost"));
+    }
+    pairs[3]->client.stream.reset();  // gone before its turn
+    pairs[5]->server.on_data = [](TcpStream& from, std::string_view bytes) { from.write(bytes); };
+    pairs[5]->client.stream->write("hello");
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+        ASSERT_TRUE(i == 3 || pairs[i]->open()) << pairs[i]->client.why;
+    }
+    EXPECT_TRUE(run_until(loop, [&] { return pairs[5]->client.received == "hello"; }));
+    // Whoever waits for its turn and is told to pause does not go on by itself.
+    Pair paused(loop, TestCerts::get().server(), TestCerts::get().client(), "localhost");
+    ASSERT_TRUE(run_until(loop, [&] { return paused.server.stream != nullptr; }));
+    paused.server.stream->pause_reading();
+    Timer wake(loop, [] {});
+    for (int i = 0; i < 20; ++i) {
+        wake.start(1);
+        loop.turn();
+    }
+    EXPECT_FALSE(paused.server.opened);
+    paused.server.stream->resume_reading();
+    EXPECT_TRUE(paused.open());
+}
+
 TEST(TlsStream, LargeOutputPushesBackAndArrivesWhole) {
     Loop loop;
     Pair pair(loop, TestCerts::get().server(), TestCerts::get().client());

@@ -57,6 +57,11 @@ class Session(socketserver.StreamRequestHandler):
     def answer_connect(self, broker):
         if broker.connack is None:
             return
+        with broker.lock:
+            first = broker.first_connacks.pop() if broker.first_connacks else None
+        if first is not None:
+            self.wfile.write(first)
+            raise ConnectionError
         self.wfile.write(broker.connack)
         if broker.after_connack:
             self.wfile.write(broker.after_connack)
@@ -90,6 +95,7 @@ class Broker(socketserver.ThreadingTCPServer):
         self.subscribers = []
         self.published = 0
         self.connack = packet(0x20, b"\0\0\0")
+        self.first_connacks = []  # refusals, before `connack`
         self.after_connack = b""
         self.suback = 1
         self.answers_ping = True
@@ -139,6 +145,17 @@ class FaultyBroker(unittest.TestCase):
             report = self.conn(broker)
             self.assertEqual(report["connect"]["refused"], 3)
             self.assertEqual(report["failures"], {"CONNACK 0x87 Not authorized": 3})
+
+    def test_a_refused_client_tries_again_when_it_was_told_to(self):
+        hint = packet(0x20, b"\0\x89\x11\x26\0\x0bretry-after\0\x013")
+        with Broker() as broker:
+            broker.first_connacks = [hint]
+            report = self.conn(broker, "--retries", "2", expect=0)
+            self.assertEqual(report["connect"]["connected"], 3)
+            self.assertEqual(report["failures"], {"CONNACK 0x89 Server busy": 1})
+            self.assertGreaterEqual(report["connect"]["connack_us"]["max"], 3_000_000)
+            broker.first_connacks = [hint] * 3
+            self.conn(broker, "--retries", "0")
 
     def test_nobody_listens(self):
         with Broker() as broker:

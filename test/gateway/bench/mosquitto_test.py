@@ -198,6 +198,26 @@ class Mosquitto(unittest.TestCase):
                             "--duration", "0.1", "--drain", "0.1", expect=1)
         self.assertEqual(report["receive"]["lost"], 3)
 
+    def test_mem_looks_after_each_step(self):
+        report = self.bench("mem", "--sessions", "900", "--steps", "3", "--settle", "0", "--processes", "2", "--pid",
+                            str(self.broker.process.pid), "--source-address", "127.1.0.0/24")
+        samples = report["samples"]
+        self.assertEqual([sample["sessions"] for sample in samples], [0, 300, 600, 900])
+        self.assertGreater(report["bytes_per_session"], 0)
+        self.assertGreater(samples[3]["resident_bytes"], samples[0]["resident_bytes"])
+
+    def test_mem_must_know_whom_to_ask(self):
+        done = subprocess.run([PROGRAM, "bench", "mem", "--port", str(self.broker.port)], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--api", done.stderr)
+
+    def test_conn_at_once(self):
+        report = self.bench("conn", "--connections", "500", "--at-once", "--hold", "0", "--source-address",
+                            "127.1.0.0/24")
+        self.assertEqual(report["connect"]["connected"], 500)
+        self.check_latency(report["connect"]["connack_us"], 500)
+
     def test_a_signal_ends_the_hold_and_the_report_comes(self):
         command = [PROGRAM, "bench", "conn", "--connections", "3", "--hold", "600", "--json",
                    "--port", str(self.broker.port)]

@@ -1,7 +1,9 @@
 // Listeners and connections with real sockets, over a core in memory: what lies between the socket
 // and MQTT, and what several connections share.
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -26,6 +28,7 @@ const std::string kProxy2 =
 class GatewayTest : public ::testing::Test {
 protected:
     GatewayOptions options;
+    std::atomic<bool> core_held = false;  // it answers nothing
     std::unique_ptr<Gateway> gateway;
     io::Loop loop;  // for status()
 
@@ -34,8 +37,8 @@ protected:
         return options.listeners.back();
     }
     void start() {
-        auto opened = Gateway::open(options, [](io::Loop& on, SubmitterEvents& events) {
-            return std::make_unique<LocalCore>(on, events);
+        auto opened = Gateway::open(options, [this](io::Loop& on, SubmitterEvents& events) {
+            return std::make_unique<LocalCore>(on, events, core_held);
         });
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         gateway = std::move(*opened);
@@ -55,6 +58,12 @@ protected:
             loop.turn();
         }
         return got;
+    }
+    // Waits until the counter says so.
+    void until(std::uint64_t ShardStatus::*counter, std::uint64_t value) {
+        while (status().*counter != value) {
+            std::this_thread::yield();
+        }
     }
     void TearDown() override {
         if (gateway) {
@@ -248,6 +257,172 @@ TEST_F(GatewayTest, SaysWhatItDoesUnderSys) {
     all.send("\xC0\0"s);
     EXPECT_EQ(all.receive(2), "\xD0\0"s);
     EXPECT_TRUE(sys_messages("bad/+", status(), 5).empty());
+}
+
+std::string connect5(std::string_view client_id) {
+    return packet(0x10, text("MQTT") + "\5\2\0\74\0"s + text(client_id));
+}
+
+TEST_F(GatewayTest, ConnectsWaitForOthersAndTheRestIsToldWhenToComeAgain) {
+    options.shard.admission.connects_in_flight_max = 1;
+    options.shard.admission.connect_queue_max = 1;
+    listener();
+    start();
+    core_held = true;
+    Client first(port());
+    first.send(connect5("1"));
+    until(&ShardStatus::connects_in_flight, 1);
+    Client second(port());
+    second.send(connect5("2") + "\xC0\0"s);
+    until(&ShardStatus::connect_queue, 1);
+    Client third(port());
+    third.send(connect5("3"));
+    const std::string refusal = third.receive_rest();
+    ASSERT_GE(refusal.size(), 4U);
+    EXPECT_EQ(refusal[3], '\x89');
+    EXPECT_THAT(refusal, testing::HasSubstr("retry-after"));
+    Client old(port());
+    old.send(kConnect);
+    EXPECT_EQ(old.receive_rest(), "\x20\2\0\3"s);
+    EXPECT_EQ(status().refused_busy, 2U);
+    core_held = false;
+    Client waker(port());  // a turn of the loop
+    EXPECT_EQ(first.receive(4)[3], '\0');
+    EXPECT_EQ(second.receive(4)[3], '\0');
+    until(&ShardStatus::online, 2);
+    EXPECT_EQ(status().connect_queue, 0U);
+    EXPECT_EQ(status().connects_queued, 1U);
+}
+
+TEST_F(GatewayTest, AConnectThatWaitedTooLongIsRefused) {
+    options.shard.admission.connects_in_flight_max = 1;
+    options.shard.limits.connect_timeout_s = 1;
+    listener();
+    start();
+    core_held = true;
+    Client first(port());
+    first.send(connect5("1"));
+    until(&ShardStatus::connects_in_flight, 1);
+    std::vector<std::unique_ptr<Client>> waiting;
+    for (int i = 0; i < 3; ++i) {
+        waiting.push_back(std::make_unique<Client>(port()));
+        waiting.back()->send(connect5("w" + std::to_string(i)));
+    }
+    EXPECT_EQ(first.receive_rest()[3], '\x88');
+    // One of them has had its turn in the core meanwhile; nothing comes from there.
+    int busy = 0;
+    for (auto& client : waiting) {
+        const std::string answer = client->receive_rest();
+        ASSERT_GE(answer.size(), 4U);
+        busy += answer[3] == '\x89' ? 1 : 0;
+    }
+    EXPECT_GE(busy, 1);
+    core_held = false;
+}
+
+TEST_F(GatewayTest, OneAddressMayNotConnectTooOften) {
+    options.shard.admission.address_rate_max = 2;
+    listener();
+    listener().proxy_protocol = true;
+    start();
+    Client first(port());
+    first.connect("1");
+    Client second(port());
+    second.connect("2");
+    Client third(port());
+    EXPECT_EQ(third.receive_rest(), "");
+    EXPECT_EQ(status().refused_address, 1U);
+    Client behind(port(1));  // counts as who it is
+    behind.send(kProxy1);
+    behind.connect("4");
+}
+
+TEST_F(GatewayTest, OneClientMayNotConnectTooOften) {
+    options.shard.admission.client_rate_max = 1;
+    listener();
+    start();
+    Client first(port());
+    first.connect("same");
+    Client other(port());
+    other.connect("other");
+    Client again(port());
+    again.send(connect5("same"));
+    EXPECT_EQ(again.receive_rest()[3], '\x9F');
+    EXPECT_EQ(status().refused_client, 1U);
+    first.send("\xC0\0"s);  // was not taken over
+    EXPECT_EQ(first.receive(2), "\xD0\0"s);
+}
+
+TEST_F(GatewayTest, TakesNobodyWhileTooManyAreHalfOpen) {
+    options.shard.admission.half_open_max = 1;
+    listener();
+    start();
+    Client first(port());
+    until(&ShardStatus::half_open, 1);
+    Client second(port());
+    second.send(kConnect);
+    EXPECT_EQ(status().accepted, 1U);
+    EXPECT_EQ(status().accept_pauses, 1U);
+    first.connect("1");
+    EXPECT_EQ(second.receive(4), kConnack);
+}
+
+TEST_F(GatewayTest, AcceptsAtItsRate) {
+    options.shard.admission.accept_rate_max = 5;
+    listener();
+    start();
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 8; ++i) {  // three more than a second's worth
+        clients.push_back(std::make_unique<Client>(port()));
+    }
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        clients[i]->connect(std::to_string(i));
+    }
+    EXPECT_EQ(status().accepted, 8U);
+    EXPECT_GE(status().accept_pauses, 1U);
+}
+
+TEST_F(GatewayTest, HandshakesTakeTurnsAndTheSilentOnesTakeNone) {
+    options.shard.admission.tls_handshakes_max = 1;
+    options.shard.tls_handshakes_per_turn = 1;
+    listener().tls = io::TestCerts::get().server();
+    start();
+    const auto context = io::TestCerts::get().client();
+    Client silent(port());
+    until(&ShardStatus::half_open, 1);
+    auto slow = std::make_unique<Client>(port());
+    slow->send("\x16\3\1"s);  // the begin of a record
+    until(&ShardStatus::handshakes_under_way, 1);
+    Client third(port());
+    third.send("\x16\3\1"s);
+    until(&ShardStatus::handshake_queue, 1);
+    slow.reset();
+    until(&ShardStatus::handshake_queue, 0);
+    EXPECT_EQ(status().handshakes_under_way, 1U);
+    third.send("no TLS");
+    EXPECT_NE(third.receive_rest(), "");  // an alert
+    std::vector<std::thread> crowd;
+    for (int i = 0; i < 8; ++i) {
+        crowd.emplace_back([&, i] {
+            Client client(port());
+            client.begin_tls(context.get());
+            client.connect("c" + std::to_string(i));
+        });
+    }
+    for (std::thread& one : crowd) {
+        one.join();
+    }
+    EXPECT_EQ(status().handshakes, 10U);
+}
+
+TEST_F(GatewayTest, TooMuchBeforeTheHandshakeIsNoTls) {
+    options.shard.admission.tls_handshakes_max = 1;
+    listener().tls = io::TestCerts::get().server();
+    start();
+    Client client(port());
+    client.send(std::string(100'000, 'x'));
+    EXPECT_EQ(client.receive_rest(), "");
+    EXPECT_EQ(status().tls_failed, 1U);
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ constexpr SetMs kBegin = 1'000'000;
 
 }  // namespace
 
-LocalCore::LocalCore(io::Loop& loop, SubmitterEvents& events) : loop_(loop), events_(events) {
+LocalCore::LocalCore(io::Loop& loop, SubmitterEvents& events, const std::atomic<bool>& held)
+    : loop_(loop), events_(events), held_(held) {
     CW_CHECK(machine_.load().has_value());
     Hello hello;
     hello.node = 1;
@@ -55,7 +56,7 @@ bool LocalCore::submit_unlogged(std::string_view, const Publish& publish) {
 }
 
 void LocalCore::flush() {
-    if (!frames_.empty() || !unlogged_.empty()) {
+    if (!held_ && (!frames_.empty() || !unlogged_.empty())) {
         loop_.post([this, frames = std::exchange(frames_, {}),
                     unlogged = std::exchange(unlogged_, {})] { work(frames, unlogged); });
     }

@@ -3,6 +3,7 @@
 // next.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <string>
@@ -18,7 +19,8 @@ namespace causeway::net {
 
 class LocalCore final : public Submitter {
 public:
-    LocalCore(io::Loop& loop, SubmitterEvents& events);
+    // While `*held`, what is submitted waits for the first turn after.
+    LocalCore(io::Loop& loop, SubmitterEvents& events, const std::atomic<bool>& held);
 
     [[nodiscard]] GroupId home(std::string_view) const override { return sets_[0]; }
     bool submit_to(GroupId set, std::string_view command, const CommandTag& tag) override;
@@ -38,6 +40,7 @@ private:
 
     io::Loop& loop_;
     SubmitterEvents& events_;
+    const std::atomic<bool>& held_;
     std::vector<GroupId> sets_{GroupId(1)};
     sim::MemoryKv kv_;
     state::Machine machine_{kv_};

@@ -117,14 +117,14 @@ TEST_P(EachVersion, AnEmptyClientIdThatWantsToResume) {  // [MQTT-3.1.3-8]
 }
 
 TEST_P(EachVersion, APeerTheListenerDoesNotLetIn) {  // [MQTT-3.1.4-2]
-    Device device({}, {"h", {}, false});
+    Device device({}, {"h", false});
     device.connect(connect_of(GetParam()));
     expect_refused(device, ReasonCode::kNotAuthorized);
 }
 
 TEST_P(EachVersion, TheHandshakeMayLetItIn) {
-    Device device({}, {"h", {}, false});
-    device.session.set_identity("dev", true);
+    Device device({}, {"h", false});
+    device.session.set_may_connect(true);
     device.connect(connect_of(GetParam()));
     EXPECT_EQ(device.asked.size(), 1U);
 }

@@ -54,7 +54,7 @@ struct Unlogged {
 
 class Device {
 public:
-    explicit Device(const Limits& limits = {}, session::Peer who = {"192.0.2.1", {}, true});
+    explicit Device(const Limits& limits = {}, session::Peer who = {"192.0.2.1", true});
 
     // --- the client ---------------------------------------------------------------------------
     void bytes(std::string_view bytes);

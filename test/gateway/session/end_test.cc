@@ -48,6 +48,38 @@ TEST_P(EndEachVersion, NothingBehindDisconnectIsProcessed) {
     expect_close(CloseReason::kNormal);
 }
 
+TEST_P(EndEachVersion, APacketMustBeCompleteInTime) {
+    Effects out;
+    device.session.on_partial(device.now, out);
+    EXPECT_TRUE(out.deadline_changed);
+    device.advance(200'000);
+    out.clear();
+    device.session.on_partial(device.now, out);  // a little more of it
+    EXPECT_FALSE(out.deadline_changed);
+    device.advance(99'999);
+    EXPECT_EQ(device.end, End::kNone);
+    device.advance(1);
+    EXPECT_EQ(device.counters.packet_timeouts, 1U);
+    expect_disconnect(ReasonCode::kImplementationSpecificError);
+    expect_close(CloseReason::kLost);
+}
+
+TEST_P(EndEachVersion, ACompletePacketEndsItsTime) {
+    Effects out;
+    device.session.on_partial(device.now, out);
+    device.advance(299'000);
+    device.packet(mqtt::Pingreq{});
+    device.sent.clear();
+    device.advance(299'000);
+    EXPECT_EQ(device.end, End::kNone);
+    device.session.on_partial(device.now, out);
+    device.session.extend_partial(device.now + 200'000);  // the driver did not read
+    device.advance(301'000);
+    EXPECT_EQ(device.end, End::kNone);
+    device.advance(199'000);
+    EXPECT_EQ(device.end, End::kFlush);
+}
+
 TEST_P(EndEachVersion, ALostConnectionKeepsTheWill) {  // [MQTT-3.1.2-8]
     device.closed();
     EXPECT_EQ(device.end, End::kNow);

@@ -477,7 +477,7 @@ TEST_F(Publish5, MessageExpiryZeroIsNotNone) {
 }
 
 TEST_F(Publish5, TheRouterLearnsWhoPublished) {
-    Device device({}, {"198.51.100.7", {}, true});
+    Device device({}, {"198.51.100.7", true});
     mqtt::Connect connect;
     connect.version = Version::k5;
     connect.client_id = "dev";

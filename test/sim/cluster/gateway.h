@@ -89,7 +89,7 @@ private:
     struct Connection {
         Connection(std::uint64_t of, const session::Limits& limits, session::Counters& counters,
                    std::uint64_t random, MonoMs now)
-            : nonce(of), session(of, {"192.0.2.1", {}, true}, limits, counters, random, now) {}
+            : nonce(of), session(of, {"192.0.2.1", true}, limits, counters, random, now) {}
         std::uint64_t nonce;
         session::Session session;
         SocketPtr socket;  // null: closed
