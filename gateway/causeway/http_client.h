@@ -12,8 +12,9 @@ struct HttpAnswer {
     std::string error;  // of the transport; empty: there was an answer
 };
 
-// Effect: POSTs `body` as JSON, or without one GETs. At most 60 s.
-HttpAnswer request(const std::string& url, const std::optional<std::string>& body);
+// Effect: sends `body` as JSON by POST or PUT, or without one GETs. At most 60 s.
+HttpAnswer request(const std::string& url, const std::optional<std::string>& body,
+                   bool put = false);
 
 // The body of a good answer that is JSON; otherwise says why on stderr: nullopt.
 std::optional<std::string> good(const HttpAnswer& answer);
