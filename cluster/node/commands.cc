@@ -190,22 +190,37 @@ void Group::propose_step() {
 }
 
 void Group::propose_self(const state::SelfItem& item) {
+    SelfPublish command;
+    command.n = item.n;
+    outputs_.clear();
+    command.rule_version = item.event.empty() ? route_self(item) : route_event(item);
+    command.outputs = outputs_;
+    scratch_.clear();
+    encode(CommandHeader{}, command, scratch_);
+    propose(scratch_);
+}
+
+// The version of the rules that were asked; 0: none.
+std::uint64_t Group::route_event(const state::SelfItem& item) {
+    Event event;
+    if (!decode(item.event, event)) {
+        return 0;  // of a newer version: nothing is made of it
+    }
+    event.at = item.at;
+    event.client_id = item.client_id;
+    event.topic = item.topic;
+    event.body = item.body;
+    return view_.router.route_event(event, now(), outputs_);
+}
+
+std::uint64_t Group::route_self(const state::SelfItem& item) {
     Publish publish;
     publish.client_id = item.client_id;
     publish.topic = item.topic;
     publish.body = item.body;
     publish.qos = item.qos;
     publish.retain = item.retain;
-    outputs_.clear();
-    SelfPublish command;
-    command.n = item.n;
-    if (view_.router.interested(item.topic)) {
-        command.rule_version = view_.router.route(publish, now(), outputs_);
-    }
-    command.outputs = outputs_;
-    scratch_.clear();
-    encode(CommandHeader{}, command, scratch_);
-    propose(scratch_);
+    return view_.router.interested(item.topic) ? view_.router.route(publish, now(), outputs_) : 0;
 }
 
 void Group::declare_dead(StreamId stream) {
@@ -219,11 +234,14 @@ void Group::declare_dead(StreamId stream) {
 }
 
 void Group::propose_limits() {
-    if (applied_limits_ == view_.limits) {
+    StateLimits wanted = view_.limits;
+    wanted.events = view_.router.events();
+    if (wanted == proposed_limits_.value_or(applied_limits_)) {
         return;
     }
+    proposed_limits_ = wanted;
     scratch_.clear();
-    encode(CommandHeader{}, view_.limits, scratch_);
+    encode(CommandHeader{}, wanted, scratch_);
     propose(scratch_);
 }
 

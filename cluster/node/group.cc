@@ -57,6 +57,9 @@ void Group::tick(MonoMs now_ms) {
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {
         propose_step();
     }
+    if (serving_) {
+        propose_limits();  // the rules may ask for other events than before
+    }
 }
 
 // --- ReplicaPorts ------------------------------------------------------------------------------
@@ -81,6 +84,7 @@ void Group::on_role(GroupId group, bool serving) {
     exchanges_.clear();
     step_under_way_ = false;
     step_at_ = 0;
+    proposed_limits_.reset();
     view_.ports.apply(group, replica::Serve{serving});
     view_.ports.role_changed(group, serving);
     if (serving) {

@@ -174,6 +174,9 @@ private:
     void route_unlogged(std::string_view command);
     void propose_step();
     void propose_self(const state::SelfItem& item);
+    std::uint64_t route_self(const state::SelfItem& item);
+    std::uint64_t route_event(const state::SelfItem& item);
+    // What apply decides by: the limits, and the events that the rules ask for.
     void propose_limits();
     [[nodiscard]] SetMs now();
 
@@ -200,6 +203,7 @@ private:
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;
+    std::optional<StateLimits> proposed_limits_;  // by this leader
     GroupCounters counters_;
     std::string scratch_;
     std::string outputs_;

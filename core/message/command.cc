@@ -23,6 +23,7 @@ constexpr std::uint8_t kQosMax = 2;
 constexpr std::uint8_t kRetainHandlingMax = 2;
 constexpr std::uint8_t kRetainFlag = 0x04;
 constexpr std::uint8_t kOutputsOnlyFlag = 0x08;
+constexpr std::uint8_t kTagsFlag = 0x08;
 constexpr std::uint8_t kNoLocalFlag = 0x08;
 constexpr std::uint8_t kRetainAsPublishedFlag = 0x10;
 constexpr unsigned kRetainHandlingShift = 5;
@@ -391,7 +392,11 @@ void append_route_output(const RouteOutput& output, std::string& out) {
     writer.string(output.key);
     writer.string(output.body);
     writer.varint(output.delay_s);
-    writer.u8(static_cast<std::uint8_t>(output.qos | (output.retain ? kRetainFlag : 0)));
+    writer.u8(static_cast<std::uint8_t>(output.qos | (output.retain ? kRetainFlag : 0) |
+                                        (output.tags.empty() ? 0 : kTagsFlag)));
+    if (!output.tags.empty()) {
+        writer.string(output.tags);
+    }
 }
 
 bool next_route_output(ByteReader& in, RouteOutput& out) {
@@ -412,6 +417,7 @@ bool next_route_output(ByteReader& in, RouteOutput& out) {
     const std::uint8_t flags = in.u8();
     out.qos = flags & kQosMask;
     out.retain = (flags & kRetainFlag) != 0;
+    out.tags = (flags & kTagsFlag) != 0 ? in.string() : std::string_view{};
     if (out.qos > kQosMax) {
         in.fail();
     }

@@ -21,6 +21,7 @@
 
 #include "core/base/encoding.h"
 #include "core/base/time.h"
+#include "core/message/event.h"
 
 namespace causeway {
 
@@ -232,7 +233,7 @@ struct SelfPublish {
     std::uint64_t rule_version = 0;
 };
 
-// What apply refuses or evicts by. Part of the replicated state.
+// What apply decides by. Part of the replicated state.
 struct StateLimits {
     std::uint64_t sessions_max = 1'000'000;
     std::uint64_t subscriptions_per_session_max = 1'000;
@@ -249,6 +250,7 @@ struct StateLimits {
     std::uint64_t peer_bytes_max = 256U << 20;
     std::uint64_t fences_max = 65'536;  // clients of other sets whose epoch is remembered
     std::uint64_t waiting_subscribes_max = 16'384;
+    EventMask events = 0;  // no limit, but decided with them: the events that are made
 
     friend bool operator==(const StateLimits&, const StateLimits&) = default;
 };
@@ -314,6 +316,7 @@ struct RouteOutput {
     std::uint32_t delay_s = 0;  // queue
     std::uint8_t qos = 0;       // republish
     bool retain = false;        // republish
+    std::string_view tags;      // queue: { string }
 };
 
 void append_route_output(const RouteOutput& output, std::string& out);

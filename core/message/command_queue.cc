@@ -124,6 +124,7 @@ void encode(const CommandHeader& header, const StateLimits& command, std::string
     writer.varint(command.peer_bytes_max);
     writer.varint(command.fences_max);
     writer.varint(command.waiting_subscribes_max);
+    writer.varint(command.events);
 }
 
 bool decode(ByteReader& in, StateLimits& out) {
@@ -145,6 +146,9 @@ bool decode(ByteReader& in, StateLimits& out) {
     out.peer_bytes_max = in.varint();
     out.fences_max = in.varint();
     out.waiting_subscribes_max = in.varint();
+    if (!in.at_end()) {
+        out.events = get_u32(in);
+    }
     return !in.failed();
 }
 

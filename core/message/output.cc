@@ -14,6 +14,7 @@ void append_queue_message(const QueueMessage& message, std::string& out) {
     writer.string(message.topic);
     writer.string(message.client_id);
     writer.string(message.reason);
+    writer.string(message.tags);
     writer.string(message.body);
 }
 
@@ -31,6 +32,7 @@ bool next_queue_message(ByteReader& in, QueueMessage& out) {
     out.topic = in.string();
     out.client_id = in.string();
     out.reason = in.string();
+    out.tags = in.string();
     out.body = in.string();
     return !in.failed();
 }

@@ -91,6 +91,7 @@ struct QueueMessage {
     std::string_view topic;  // of the message a rule took it from; empty: sent through the API
     std::string_view client_id;
     std::string_view reason;  // why it was dead-lettered; empty otherwise
+    std::string_view tags;    // { string }, as the rule gave them
     std::string_view body;    // body.h
 };
 

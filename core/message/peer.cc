@@ -12,6 +12,7 @@ constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kQosMax = 2;
 constexpr std::uint8_t kRetainFlag = 0x04;
 constexpr std::uint8_t kRetainOnlyFlag = 0x08;
+constexpr std::uint8_t kFromEventFlag = 0x10;
 
 GroupId get_set(ByteReader& in) {
     const GroupId set(get_u32(in));
@@ -23,7 +24,8 @@ GroupId get_set(ByteReader& in) {
 
 void put_message(const PeerItem& item, ByteWriter& writer) {
     writer.u8(static_cast<std::uint8_t>(item.qos | (item.retain ? kRetainFlag : 0) |
-                                        (item.retain_only ? kRetainOnlyFlag : 0)));
+                                        (item.retain_only ? kRetainOnlyFlag : 0) |
+                                        (item.from_event ? kFromEventFlag : 0)));
     writer.varint(item.expires_at);
     writer.varint(item.publisher_epoch);
     writer.string(item.client_id);
@@ -36,6 +38,7 @@ void get_message(ByteReader& in, PeerItem& out) {
     out.qos = flags & kQosMask;
     out.retain = (flags & kRetainFlag) != 0;
     out.retain_only = (flags & kRetainOnlyFlag) != 0;
+    out.from_event = (flags & kFromEventFlag) != 0;
     out.expires_at = in.varint();
     out.publisher_epoch = in.varint();
     out.client_id = in.string();

@@ -64,6 +64,7 @@ struct PeerItem {
     std::uint8_t qos = 0;
     bool retain = false;
     bool retain_only = false;  // a publish: subscribers have it already (QoS 0)
+    bool from_event = false;   // made by a rule of an event: makes no event itself
     // Interests, asks, retained, groups.
     std::string_view filter;
     std::uint64_t session = 0;  // asks, retained: of the set that asked

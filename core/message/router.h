@@ -19,6 +19,15 @@ public:
     // (error actions included), and returns the version of the rule set that decided.
     virtual std::uint64_t route(const Publish& publish, SetMs now, std::string& outputs) = 0;
 
+    // The same for an event, which no publish caused. Views of `event` live for the call.
+    virtual std::uint64_t route_event(const Event& /*event*/, SetMs /*now*/,
+                                      std::string& /*outputs*/) {
+        return 0;
+    }
+
+    // The events that the rules ask for. Any thread.
+    [[nodiscard]] virtual EventMask events() const { return 0; }
+
     // False: no rule can match this topic; route() need not be called.
     [[nodiscard]] virtual bool interested(std::string_view topic) const = 0;
 };

@@ -50,6 +50,7 @@ struct Counters {
     std::uint64_t subscribes_timed_out = 0;  // filters refused because another set did not answer
     std::uint64_t fences_evicted = 0;
     std::uint64_t inbox_handed_over = 0;  // to another member of a shared subscription
+    std::uint64_t events_dropped = 0;     // too many waited for the rules
 
     // Sums up what several sets counted.
     Counters& operator+=(const Counters& other);
@@ -73,7 +74,8 @@ struct Meta {
 void encode(const Meta& meta, std::string& out);
 bool decode(std::string_view in, Meta& out);
 
-// A will or a delayed message that waits for the leader to evaluate rules and propose kSelfPublish.
+// A will, a delayed message or an event that waits for the leader to evaluate rules and propose
+// kSelfPublish.
 struct SelfItem {
     std::uint64_t n = 0;
     std::string topic;
@@ -81,6 +83,8 @@ struct SelfItem {
     std::string client_id;
     std::uint8_t qos = 0;
     bool retain = false;
+    std::string event;  // of an event: event.h; `topic` and `body` are of its message
+    SetMs at = 0;       // when it was made
 };
 
 // A gateway loop's stream that lives. The leader watches its gateway (rule 9).
@@ -136,11 +140,17 @@ struct Context {
     Meta meta;
     Outputs* out = nullptr;              // set during apply
     const SharedBytes* entry = nullptr;  // the bytes views of the current command point into
+    bool logged = false;                 // an entry is applied: only then may the state change
+    bool from_event = false;             // what rules made of an event is performed
     absl::btree_set<Timer> timers;
     Layout layout;
 
     [[nodiscard]] SetMs now() const { return meta.time; }
     [[nodiscard]] Counters& counters() { return meta.counters; }
+    // Whether the rules ask for this event, and it can be made now.
+    [[nodiscard]] bool wants(EventKind kind) const {
+        return (meta.limits.events & mask_of(kind)) != 0 && logged && !from_event;
+    }
 
     // Shared bytes of a view into the current entry, without a copy; of any other view, a copy.
     [[nodiscard]] SharedBytes share(std::string_view view) const {

@@ -66,6 +66,7 @@ void Exchange::apply(GroupId from, std::string_view bytes) {
     message.publisher_epoch = item.publisher_epoch;
     message.qos = item.qos;
     message.retain = item.retain;
+    message.from_event = item.from_event;
     switch (item.kind) {
         case PeerItemKind::kMessage:
             sessions_.deliver_here(message);

@@ -13,6 +13,9 @@ namespace {
 // unacknowledged number and the newest pushed one.
 constexpr std::uint64_t kSpanMax = 65'534;
 constexpr std::uint32_t kPumpSlice = 256;
+// Reasons of message/dropped.
+constexpr std::string_view kInboxFull = "inbox_full";
+constexpr std::string_view kExpired = "expired";
 
 }  // namespace
 
@@ -184,6 +187,24 @@ std::uint32_t message_index(Context& context, StreamId stream, const Outgoing& m
 
 }  // namespace
 
+namespace {
+
+ItemMessage message_of(const Outgoing& message) {
+    return ItemMessage{message.topic, message.client_id, message.body, message.expires_at};
+}
+
+}  // namespace
+
+Item Sessions::item_of(const Outgoing& message, const Recipient& to) {
+    Item item;
+    item.qos = to.qos;
+    item.retain = to.retain;
+    item.subscription_ids = to.ids;
+    item.group = to.group;
+    item.from_event = message.from_event;
+    return item;
+}
+
 void Sessions::push_direct(Session& session, const Outgoing& message, const Recipient& to) {
     if (!session.attached || !streams_.alive(session.stream)) {
         return;
@@ -195,6 +216,10 @@ void Sessions::push_direct(Session& session, const Outgoing& message, const Reci
     if (to.qos != 0 && !session.direct) {
         session.direct = true;
         mark(session);
+    }
+    if (context_.wants(EventKind::kMessageDelivered)) {
+        tell_message(EventKind::kMessageDelivered, session, item_of(message, to),
+                     message_of(message), {});
     }
 }
 
@@ -228,6 +253,7 @@ bool Sessions::make_room(Session& session, std::uint64_t bytes) {
         if (oldest == 0) {
             return false;  // all of it is in flight
         }
+        tell_message(EventKind::kMessageDropped, session, oldest, kInboxFull);
         drop_item(session, oldest, body_id, size);
         inbox.cursor = oldest;
         ++context_.counters().inbox_evicted;
@@ -249,21 +275,17 @@ void Sessions::drop_item(Session& session, std::uint64_t n, std::uint64_t body_i
 void Sessions::append(Session& session, const Outgoing& message, const Recipient& to,
                       std::uint64_t body_id) {
     Inbox& inbox = *session.inbox;
-    Item item;
+    Item item = item_of(message, to);
     item.body_id = body_id;
     if (body_id == 0) {
-        item.message =
-            ItemMessage{message.topic, message.client_id, message.body, message.expires_at};
+        item.message = message_of(message);
     }
-    item.qos = to.qos;
-    item.retain = to.retain;
-    item.subscription_ids = to.ids;
-    item.group = to.group;
     std::string record;
     encode(item, record);
     ++context_.counters().inbox_made;
     if (!make_room(session, record.size())) {
         ++context_.counters().inbox_evicted;
+        tell_message(EventKind::kMessageDropped, session, item, message_of(message), kInboxFull);
         items_.release_body(body_id);
         return;
     }
@@ -284,6 +306,7 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
     delivery.qos = to.qos;
     delivery.retain = to.retain;
     delivery.subscription_ids = to.ids;
+    tell_message(EventKind::kMessageDelivered, session, item, message_of(message), {});
 }
 
 // Walks the inbox again for a new connection: PUBREL for what was received, then, by pump(), the
@@ -389,6 +412,7 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
         // [MQTT-4.3.3-7]
         n > inbox.pushed && message.expires_at != 0 && message.expires_at <= context_.now();
     if (!found || expired) {
+        tell_message(EventKind::kMessageDropped, session, item, message, kExpired);
         drop_item(session, n, item.body_id, record.size());
         ++context_.counters().inbox_expired;
         return;
@@ -406,6 +430,9 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
     delivery.retain = item.retain;
     delivery.dup = n <= inbox.pushed;  // [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2]
     delivery.subscription_ids = item.subscription_ids;
+    if (n > inbox.pushed) {
+        tell_message(EventKind::kMessageDelivered, session, item, message, {});
+    }
     inbox.pushed = std::max(inbox.pushed, n);
 }
 
@@ -438,6 +465,7 @@ ResultCode Sessions::acknowledge(const Ack& command, StreamId stream) {
         const auto from = in_flight_at(*session, range.first);
         auto to = from;
         while (to != in_flight.end() && to->n <= range.last) {
+            tell_message(EventKind::kMessageAcked, *session, to->n, {});
             drop_item(*session, to->n, to->body_id, to->bytes);
             ++context_.counters().inbox_acknowledged;
             ++to;
@@ -462,6 +490,7 @@ ResultCode Sessions::received(const Received& command, StreamId stream) {
     if (at->received) {
         return ResultCode::kOk;
     }
+    tell_message(EventKind::kMessageAcked, *session, command.n, {});
     Inbox& inbox = *session->inbox;
     Item marker;
     marker.qos = 2;

@@ -11,6 +11,10 @@ constexpr std::uint8_t kReceivedFlag = 0x08;
 constexpr std::uint8_t kGroupFlag = 0x10;
 constexpr std::uint8_t kSharedBodyFlag = 0x20;
 constexpr std::uint8_t kQueueFieldsFlag = 0x40;
+constexpr std::uint8_t kMoreFlag = 0x80;  // a second byte of flags, and what they say, at the end
+constexpr std::uint8_t kFromEventFlag = 0x01;
+constexpr std::uint8_t kEventFlag = 0x02;
+constexpr std::uint8_t kTagsFlag = 0x04;
 constexpr std::uint64_t kSubscriptionIdsMax = 65536;
 
 void put_message(const ItemMessage& message, ByteWriter& writer) {
@@ -32,15 +36,22 @@ bool has_queue_fields(const Item& item) {
            !item.reason.empty() || item.receive_count != 0;
 }
 
+std::uint8_t more_flags(const Item& item) {
+    return static_cast<std::uint8_t>((item.from_event ? kFromEventFlag : 0) |
+                                     (item.event.empty() ? 0 : kEventFlag) |
+                                     (item.tags.empty() ? 0 : kTagsFlag));
+}
+
 }  // namespace
 
 void encode(const Item& item, std::string& out) {
     ByteWriter writer(out);
     const bool queue_fields = has_queue_fields(item);
+    const std::uint8_t more = more_flags(item);
     writer.u8(static_cast<std::uint8_t>(
         item.qos | (item.retain ? kRetainFlag : 0) | (item.received ? kReceivedFlag : 0) |
         (item.group.empty() ? 0 : kGroupFlag) | (item.body_id != 0 ? kSharedBodyFlag : 0) |
-        (queue_fields ? kQueueFieldsFlag : 0)));
+        (queue_fields ? kQueueFieldsFlag : 0) | (more != 0 ? kMoreFlag : 0)));
     writer.varint(item.subscription_ids.size());
     for (const std::uint32_t id : item.subscription_ids) {
         writer.varint(id);
@@ -61,6 +72,15 @@ void encode(const Item& item, std::string& out) {
         writer.varint(item.first_received_at);
         writer.varint(item.lease);
         writer.varint(item.receive_count);
+    }
+    if (more != 0) {
+        writer.u8(more);
+        if (!item.event.empty()) {
+            writer.string(item.event);
+        }
+        if (!item.tags.empty()) {
+            writer.string(item.tags);
+        }
     }
 }
 
@@ -94,6 +114,12 @@ bool decode(std::string_view in, Item& out) {
         out.first_received_at = reader.varint();
         out.lease = reader.varint();
         out.receive_count = static_cast<std::uint32_t>(reader.varint());
+    }
+    if ((flags & kMoreFlag) != 0) {
+        const std::uint8_t more = reader.u8();
+        out.from_event = (more & kFromEventFlag) != 0;
+        out.event = (more & kEventFlag) != 0 ? reader.string() : std::string_view{};
+        out.tags = (more & kTagsFlag) != 0 ? reader.string() : std::string_view{};
     }
     return !reader.failed();
 }

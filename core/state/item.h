@@ -35,9 +35,12 @@ struct Item {
     bool retain = false;
     bool received = false;  // QoS 2: PUBREC was applied; the message is gone
     absl::InlinedVector<std::uint32_t, 2> subscription_ids;
-    std::string_view group;  // the shared subscription it came by; empty: none
+    std::string_view group;   // the shared subscription it came by; empty: none
+    bool from_event = false;  // made by a rule of an event: makes no event itself
+    std::string_view event;   // of the self stream: an event (core/message/event.h)
     // Queues only.
     std::string_view key;
+    std::string_view tags;  // { string }
     std::string_view reason;
     SetMs sent_at = 0;
     SetMs visible_at = 0;  // of a leased or delayed item; 0: neither
@@ -46,7 +49,8 @@ struct Item {
     std::uint32_t receive_count = 0;
 
     [[nodiscard]] std::uint64_t bytes() const {
-        return message.topic.size() + message.body.size() + key.size() + 32;
+        return message.topic.size() + message.body.size() + key.size() + tags.size() +
+               event.size() + 32;
     }
 };
 

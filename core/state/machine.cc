@@ -26,7 +26,7 @@ constexpr std::uint32_t kStepBudget = 256;
 
 struct Machine::Parts {
     explicit Parts(Kv& kv)
-        : context{kv, {}, nullptr, nullptr, {}, {}},
+        : context{kv, {}, nullptr, nullptr, false, false, {}, {}},
           items(context),
           queues(context, items),
           streams(context),
@@ -105,6 +105,7 @@ void Machine::apply(Index index, const SharedBytes& entry, Outputs& out) {
     }
     p.context.out = &out;
     p.context.entry = &entry;
+    p.context.logged = true;
     const std::uint8_t version = in.u8();
     const SetMs time = in.u64();
     if (version == kEntryVersion && !in.failed()) {
@@ -119,6 +120,7 @@ void Machine::apply(Index index, const SharedBytes& entry, Outputs& out) {
     }
     p.context.out = nullptr;
     p.context.entry = nullptr;
+    p.context.logged = false;
 }
 
 void Machine::Parts::apply_command(std::string_view command) {
@@ -495,7 +497,8 @@ std::vector<SelfItem> Machine::read_self(std::uint64_t after, std::uint64_t byte
         parts_->queues.read(*queue, after, bytes_max, [&](std::uint64_t n, const Item& item) {
             items.push_back(SelfItem{n, std::string(item.message.topic),
                                      std::string(item.message.body),
-                                     std::string(item.message.client_id), item.qos, item.retain});
+                                     std::string(item.message.client_id), item.qos, item.retain,
+                                     std::string(item.event), item.sent_at});
         });
     }
     return items;

@@ -16,7 +16,7 @@ constexpr std::uint64_t Counters::*kCounters[] = {
     &Counters::retained_evicted,   &Counters::peer_made,           &Counters::peer_acknowledged,
     &Counters::peer_evicted,       &Counters::peer_accepted,       &Counters::peer_done,
     &Counters::peer_expired,       &Counters::peer_invalid,        &Counters::subscribes_timed_out,
-    &Counters::fences_evicted,     &Counters::inbox_handed_over,
+    &Counters::fences_evicted,     &Counters::inbox_handed_over,   &Counters::events_dropped,
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ struct Outgoing {
     std::uint64_t publisher_epoch = 0;  // for no-local; 0: nobody's
     std::uint8_t qos = 0;
     bool retain = false;
+    bool from_event = false;  // made by a rule of an event: makes no event itself
 };
 
 // The same as an item for another set.
@@ -30,6 +31,7 @@ inline PeerItem peer_item_of(const Outgoing& message, PeerItemKind kind) {
     item.publisher_epoch = message.publisher_epoch;
     item.qos = message.qos;
     item.retain = message.retain;
+    item.from_event = message.from_event;
     return item;
 }
 

@@ -86,6 +86,7 @@ Item Publisher::item_of(const RouteOutput& output, const Origin& origin) {
     item.message.client_id = origin.client_id;
     item.message.body = output.body;
     item.key = output.key;
+    item.tags = output.tags;
     return item;
 }
 
@@ -139,6 +140,7 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
             message.expires_at = origin.expires_at;
             message.qos = output.qos;
             message.retain = output.retain;
+            message.from_event = context_.from_event;
             if (context_.layout.owns(message.topic)) {
                 peer_publish(message, false);
             } else {
@@ -146,7 +148,8 @@ void Publisher::perform_outputs(std::string_view outputs, const Origin& origin) 
             }
             continue;
         }
-        const Item item = item_of(output, origin);
+        Item item = item_of(output, origin);
+        item.from_event = context_.from_event;
         const QueueKind kind = queue_kind(output.kind);
         if (!queues_.has_room(kind, output.target, 1, item.bytes())) {
             auto& counters = context_.counters();
@@ -223,8 +226,29 @@ ResultCode Publisher::publish(const Publish& command, StreamId stream) {
     if (!ours || command.outputs_only) {
         return ResultCode::kOk;
     }
-    const bool anyone = sessions_.deliver(message) != 0 || !command.outputs.empty();
-    return anyone ? ResultCode::kOk : ResultCode::kNoSubscribers;
+    if (sessions_.deliver(message) != 0 || !command.outputs.empty()) {
+        return ResultCode::kOk;
+    }
+    if (context_.wants(EventKind::kMessageDropped)) {
+        Event event;
+        event.kind = EventKind::kMessageDropped;
+        event.reason = "no_subscribers";
+        event.topic = message.topic;
+        event.body = message.body;
+        event.client_id = message.client_id;
+        event.from_client_id = message.client_id;
+        event.qos = message.qos;
+        event.retain = message.retain;
+        queues_.emit(event);
+    }
+    return ResultCode::kNoSubscribers;
+}
+
+// An event is nobody's message: only what rules made of it is performed, and makes no event again.
+void Publisher::perform_event_outputs(std::string_view outputs, const Item& item) {
+    context_.from_event = true;
+    perform_outputs(outputs, Origin{item.message.topic, item.message.client_id, 0});
+    context_.from_event = false;
 }
 
 ResultCode Publisher::self_publish(const SelfPublish& command) {
@@ -239,6 +263,10 @@ ResultCode Publisher::self_publish(const SelfPublish& command) {
     // Every subscriber shares this copy of the record.
     const SharedBytes shared = SharedBytes::take(std::move(record));
     decode(shared.view(), item);
+    if (!item.event.empty()) {
+        perform_event_outputs(command.outputs, item);
+        return ResultCode::kOk;
+    }
     const SharedBytes* entry = std::exchange(context_.entry, &shared);
     Outgoing message;
     message.topic = item.message.topic;

@@ -55,6 +55,7 @@ private:
     // Keeps a retained message, or counts that it did not fit.
     void keep(const Outgoing& message);
     void perform_outputs(std::string_view outputs, const Origin& origin);
+    void perform_event_outputs(std::string_view outputs, const Item& item);
 
     Context& context_;
     Queues& queues_;

@@ -195,13 +195,55 @@ void Queues::remove(Queue& queue, std::uint64_t n, const Item& item) {
     mark(queue);
 }
 
-void Queues::move_to_dead_letter(std::string_view name, const Item& item, std::string_view reason) {
+// Bounds of the events that wait for the rules: what is made beyond them is dropped and counted.
+constexpr std::uint64_t kEventsMax = 65'536;
+constexpr std::uint64_t kEventBytesMax = 64U << 20;
+
+void Queues::emit(const Event& event) {
+    if (!context_.wants(event.kind)) {
+        return;
+    }
+    Queue& self = open(QueueKind::kSelf, "self");
+    std::string encoded;
+    causeway::encode(event, encoded);
+    Item item;
+    item.message.topic = event.topic;
+    item.message.body = event.body;
+    item.message.client_id = event.client_id;
+    item.event = encoded;
+    if (self.messages >= kEventsMax || self.bytes + item.bytes() > kEventBytesMax) {
+        ++context_.counters().events_dropped;
+        return;
+    }
+    const std::uint64_t n = send(self, item, 0);
+    context_.out->self_items.push_back(
+        SelfItem{n, std::string(event.topic), std::string(event.body), std::string(event.client_id),
+                 event.qos, event.retain, std::move(encoded), context_.now()});
+}
+
+void Queues::move_to_dead_letter(const Queue& from, std::string_view name, const Item& item,
+                                 std::string_view reason) {
+    if (!item.from_event && context_.wants(EventKind::kQueueDeadLetter)) {
+        Event event;
+        event.kind = EventKind::kQueueDeadLetter;
+        event.client_id = item.message.client_id;
+        event.topic = item.message.topic;
+        event.body = item.message.body;
+        event.reason = reason;
+        event.queue = from.name;
+        event.is_sink = from.kind == QueueKind::kOutbox;
+        event.dead_letter = name;
+        event.key = item.key;
+        emit(event);
+    }
     if (name.empty()) {
         return;
     }
     Item dead;
     dead.message = item.message;
     dead.key = item.key;
+    dead.tags = item.tags;
+    dead.from_event = item.from_event;
     dead.reason = reason;
     if (!has_room(QueueKind::kOperator, name, 1, dead.bytes())) {
         ++context_.counters().queue_made;
@@ -221,7 +263,7 @@ bool Queues::lease(Queue& queue, std::uint64_t n, std::uint32_t visibility_s, st
         remove(queue, n, item);
         ++queue.dead_lettered;
         ++context_.counters().queue_dead_lettered;
-        move_to_dead_letter(queue.dead_letter, item, "receive count exceeded");
+        move_to_dead_letter(queue, queue.dead_letter, item, "receive count exceeded");
         return false;
     }
     if (item.visible_at != 0) {
@@ -251,6 +293,7 @@ bool Queues::lease(Queue& queue, std::uint64_t n, std::uint32_t visibility_s, st
     message.topic = item.message.topic;
     message.client_id = item.message.client_id;
     message.reason = item.reason;
+    message.tags = item.tags;
     message.body = item.message.body;
     append_queue_message(message, answer);
     return true;
@@ -366,7 +409,7 @@ ResultCode Queues::outbox_done(const OutboxDone& command) {
     } else {
         ++queue->dead_lettered;
         ++context_.counters().sink_dead_lettered;
-        move_to_dead_letter(command.dead_letter, item, command.reason);
+        move_to_dead_letter(*queue, command.dead_letter, item, command.reason);
     }
     return ResultCode::kOk;
 }

@@ -82,6 +82,9 @@ public:
     ResultCode receive(const QueueReceive& command, std::string& answer);
     // `answer` gets one ResultCode byte a receipt.
     ResultCode acknowledge(const QueueAck& command, std::string& answer);
+    // Effect: the event becomes an item of the self stream, if the rules ask for it; too many that
+    // wait are dropped and counted.
+    void emit(const Event& event);
     // An outbox item is done with.
     ResultCode outbox_done(const OutboxDone& command);
 
@@ -108,7 +111,8 @@ private:
     bool take_fresh(Queue& queue, std::uint32_t max, std::uint32_t visibility_s,
                     std::string& messages);
     [[nodiscard]] SetMs next_due(const Queue& queue) const;
-    void move_to_dead_letter(std::string_view queue, const Item& item, std::string_view reason);
+    void move_to_dead_letter(const Queue& from, std::string_view queue, const Item& item,
+                             std::string_view reason);
     // Sets the timer by the oldest item, unless it is set.
     void arm_retention(Queue& queue, SetMs sent_at);
     void set_timer(Queue& queue, SetMs at);

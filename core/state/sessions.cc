@@ -1,6 +1,7 @@
 #include "core/state/sessions.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -130,6 +131,7 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
     const bool again = session != nullptr && session->attached && session->stream == stream &&
                        session->nonce == command.nonce;
     if (session == nullptr && by_id_.size() >= context_.meta.limits.sessions_max) {
+        tell_refused(command);
         return ResultCode::kQuotaExceeded;
     }
     if (!again) {
@@ -144,7 +146,7 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
             if (command.clean_start && session->will) {
                 fire_will(*session);
             }
-            detach(*session, CloseReason::kLost, at);
+            detach(*session, CloseReason::kLost, at, alive ? "taken_over" : "gateway_lost");
             session = find(id);
         }
         // Due, but no step came yet: too late to be cancelled («MQTT 5.0 §3.1.3.2.2»).
@@ -166,6 +168,7 @@ ResultCode Sessions::open(const Open& command, StreamId stream, std::string& ans
         }
         session->present = present;
         attach(*session, command, stream);
+        tell_opened(*session, command);
     }
     encode(OpenAnswer{session->epoch, session->expiry_s, session->present}, answer);
     if (!again) {
@@ -202,7 +205,8 @@ void Sessions::attach(Session& session, const Open& command, StreamId stream) {
     }
 }
 
-void Sessions::detach(Session& session, CloseReason reason, SetMs at) {
+void Sessions::detach(Session& session, CloseReason reason, SetMs at, std::string_view why) {
+    tell_detached(session, why);
     by_epoch_.erase(session.epoch);
     session.attached = false;
     mark(session);
@@ -292,8 +296,8 @@ void Sessions::fire_will(Session& session) {
     item.qos = will.qos;
     item.retain = will.retain;
     const std::uint64_t n = queues_.send(queues_.open(QueueKind::kSelf, "self"), item, 0);
-    context_.out->self_items.push_back(
-        SelfItem{n, will.topic, will.body, session.client_id, will.qos, will.retain});
+    context_.out->self_items.push_back(SelfItem{
+        n, will.topic, will.body, session.client_id, will.qos, will.retain, {}, context_.now()});
     session.will.reset();
     session.will_at = 0;
     mark(session);
@@ -309,7 +313,9 @@ ResultCode Sessions::close(const Close& command, StreamId stream) {
         session->expiry_s =
             std::min(*command.session_expiry_interval_s, context_.meta.limits.session_expiry_max_s);
     }
-    detach(*session, command.reason, context_.now());
+    constexpr std::array<std::string_view, 3> kWhy = {"normal", "with_will", "lost"};
+    detach(*session, command.reason, context_.now(),
+           kWhy[static_cast<std::size_t>(command.reason)]);
     return ResultCode::kOk;
 }
 
@@ -355,7 +361,7 @@ std::uint32_t Sessions::detach_slice(WorkItem& item, std::uint32_t budget, bool&
         item.after = next->first;
         Session& session = *next->second;
         if (session.attached && session.stream == stream) {
-            detach(session, CloseReason::kLost, died_at);
+            detach(session, CloseReason::kLost, died_at, "gateway_lost");
         }
     }
     more = true;

@@ -162,7 +162,19 @@ private:
     void create(const Open& command);
     void attach(Session& session, const Open& command, StreamId stream);
     // Ends the connection; may end the session. `at`: when it was lost.
-    void detach(Session& session, CloseReason reason, SetMs at);
+    void detach(Session& session, CloseReason reason, SetMs at, std::string_view why);
+    // events.cc: each makes its event if the rules ask for it.
+    void tell_opened(const Session& session, const Open& command);
+    void tell_refused(const Open& command);
+    void tell_detached(const Session& session, std::string_view why);
+    void tell_subscription(EventKind kind, const Session& session, std::string_view filter,
+                           std::uint8_t qos);
+    // `item`: the copy that this session has of the message.
+    void tell_message(EventKind kind, const Session& session, const Item& item,
+                      const ItemMessage& message, std::string_view why);
+    // The same for item `n` of its inbox.
+    void tell_message(EventKind kind, const Session& session, std::uint64_t n,
+                      std::string_view why);
     void end(Session& session);
     void fire_will(Session& session);
     void arm(Session& session);
@@ -217,6 +229,8 @@ private:
     void append(Session& session, const Outgoing& message, const Recipient& to,
                 std::uint64_t body_id);
     bool make_room(Session& session, std::uint64_t bytes);
+    // Without its message.
+    static Item item_of(const Outgoing& message, const Recipient& to);
     void push_direct(Session& session, const Outgoing& message, const Recipient& to);
     void resume(Session& session);
     // Pushes waiting items while the window is open; counts those it looks at off `budget`. True:

@@ -229,6 +229,7 @@ bool Sessions::hand_over(const Item& item, const ItemMessage& message, const Ses
     outgoing.expires_at = message.expires_at;
     outgoing.qos = item.qos;
     outgoing.retain = item.retain;
+    outgoing.from_event = item.from_event;
     const bool here = context_.layout.owns(message.topic);
     GroupChoice choice;
     choice.own_sessions_only = !here;

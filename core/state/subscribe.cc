@@ -170,6 +170,7 @@ char Sessions::subscribe_one(Session& session, const SubscriptionRequest& reques
     if (shared) {
         wake_group(session, request.filter);
     }
+    tell_subscription(EventKind::kSessionSubscribed, session, request.filter, request.qos);
     return static_cast<char>(request.qos);
 }
 
@@ -237,6 +238,7 @@ ResultCode Sessions::unsubscribe(const Unsubscribe& command, StreamId stream, st
         answer.push_back(existed ? '\0' : kNoSubscriptionExisted);
         if (existed) {
             unsubscribe_one(*session, subscription_at(*session, filter));
+            tell_subscription(EventKind::kSessionUnsubscribed, *session, filter, 0);
         }
     }
     return ResultCode::kOk;

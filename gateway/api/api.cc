@@ -82,13 +82,14 @@ io::HttpResponse refusal_of(ResultCode code) {
 
 }  // namespace
 
-Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more)
+Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more,
+         EvaluatedRules rules)
     : loop_(loop),
       node_(node),
       gateway_(gateway),
       more_(std::move(more)),
       cluster_(std::make_unique<ClusterApi>(loop, node)),
-      rules_(std::make_unique<RulesApi>(loop, node)),
+      rules_(std::make_unique<RulesApi>(loop, node, std::move(rules))),
       poll_timer_(loop, [this] { on_poll_timer(); }) {}
 
 void Api::attach() {
@@ -105,8 +106,9 @@ void Api::attach() {
 Api::~Api() = default;
 
 Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options, node::Node& node,
-                                       net::Gateway& gateway, MoreMetrics more) {
-    std::unique_ptr<Api> api(new Api(loop, node, gateway, std::move(more)));
+                                       net::Gateway& gateway, MoreMetrics more,
+                                       EvaluatedRules rules) {
+    std::unique_ptr<Api> api(new Api(loop, node, gateway, std::move(more), std::move(rules)));
     io::HttpServerOptions http;
     http.host = options.host;
     http.port = options.port;

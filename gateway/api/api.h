@@ -20,6 +20,7 @@
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
 #include "gateway/net/gateway.h"
+#include "rules/engine/rule_set.h"
 
 namespace causeway::api {
 
@@ -33,6 +34,12 @@ struct ApiOptions {
 // Prometheus text format. Admin loop.
 using MoreMetrics = std::function<std::string()>;
 
+// The rules this node evaluates. Both are called on the admin loop.
+struct EvaluatedRules {
+    std::function<std::shared_ptr<const rules::RuleSet>()> active;  // null: none
+    std::function<std::vector<rules::RuleStatistics>()> statistics;
+};
+
 class ClusterApi;
 class RulesApi;
 
@@ -41,7 +48,7 @@ public:
     // Errors: the address cannot be bound. All must outlive the API.
     static Result<std::unique_ptr<Api>> open(io::Loop& loop, const ApiOptions& options,
                                              node::Node& node, net::Gateway& gateway,
-                                             MoreMetrics more);
+                                             MoreMetrics more, EvaluatedRules rules);
     ~Api() override;
 
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -81,7 +88,8 @@ private:
         std::vector<std::string> receipts;  // ack: as they were spelled
     };
 
-    Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more);
+    Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more,
+        EvaluatedRules rules);
     // Last: from here on the core sends to this object until it has stopped.
     void attach();
     void handle(io::HttpRequest request, io::HttpResponder responder);

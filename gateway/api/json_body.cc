@@ -100,6 +100,10 @@ Json to_json(const QueueMessage& message, GroupId set) {
             json[key] = value;
         }
     }
+    ByteReader tags(message.tags);
+    while (!tags.at_end() && !tags.failed()) {
+        json["tags"].push_back(tags.string());
+    }
     return json;
 }
 

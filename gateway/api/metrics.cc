@@ -194,6 +194,11 @@ void add_core(const node::NodeStatus& node, Families& out) {
              {"delivered", c.sink_delivered},
              {"dead_lettered", c.sink_dead_lettered},
              {"evicted", c.sink_evicted}});
+    out.add(MetricType::Counter, "causeway_self_items_total",
+            "Wills and events on their way to the rules, by what became of them", "outcome",
+            {{"made", c.self_made + c.events_dropped},
+             {"done", c.self_done},
+             {"dropped", c.events_dropped}});
     std::vector<Sample> queues;
     for (const QueueStatus& queue : state.queues) {
         queues.push_back(Sample{queue.name, queue.messages});

@@ -70,6 +70,13 @@ void add_publish_options(CLI::App& app, PublishOptions& publish) {
                    "Messages per second in all, and latency from the planned time; 0: closed loop")
         ->capture_default_str();
     app.add_option("--payload", publish.payload_bytes, "Bytes of payload")->capture_default_str();
+    app.add_option_function<std::string>(
+        "--text",
+        [&publish](const std::string& text) {
+            publish.text = text;
+            publish.payload_bytes = static_cast<std::uint32_t>(text.size());
+        },
+        "The payload of every message instead; then nothing can be counted at subscribers");
     app.add_option("--qos", publish.qos, "QoS of the messages")->capture_default_str();
     app.add_option("--inflight", publish.inflight,
                    "Unacknowledged messages per publisher (QoS 1 and 2)")

@@ -59,6 +59,7 @@ struct PublishOptions {
     std::uint32_t publishers = 1;
     std::string topic = "bench/%i";
     std::uint32_t payload_bytes = 64;
+    std::string text;  // the payload of each message, without number and time; empty: made
     std::uint8_t qos = 1;
     std::uint16_t inflight = 1;  // Unacknowledged messages per publisher (QoS 1 and 2).
     // Messages per second of all publishers together; latency then counts from the planned time.

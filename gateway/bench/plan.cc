@@ -162,7 +162,7 @@ void count_deliveries(Plan& plan) {
 
 }  // namespace
 
-bool Plan::stamped() const { return publish.payload_bytes >= kStampBytes; }
+bool Plan::stamped() const { return publish.text.empty() && publish.payload_bytes >= kStampBytes; }
 
 ClientPlace place_of(const Plan& plan, std::uint32_t client) {
     if (client < plan.subscribers) {

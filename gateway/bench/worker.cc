@@ -46,7 +46,9 @@ Worker::Worker(const Plan& plan, std::uint32_t process, std::shared_ptr<ssl_ctx_
       due_timer_(loop_, [this] { publish_due(); }),
       turn_hook_(loop_.at_turn_end([this] { turn_end(); })) {
     const std::size_t filler = plan.publish.payload_bytes - (plan.stamped() ? kStampBytes : 0);
-    filler_ = SharedBytes::take(std::string(plan.publishers > 0 ? filler : 0, 'x'));
+    filler_ = SharedBytes::take(plan.publish.text.empty()
+                                    ? std::string(plan.publishers > 0 ? filler : 0, 'x')
+                                    : plan.publish.text);
     make_clients();
     connect_limit_ = plan.steps > 0 ? 0 : connect_limit_;
     random_ += process;

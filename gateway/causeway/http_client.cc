@@ -18,7 +18,7 @@ std::size_t collect(char* bytes, std::size_t size, std::size_t count, void* to) 
 
 }  // namespace
 
-HttpAnswer request(const std::string& url, const std::optional<std::string>& body) {
+HttpAnswer request(const std::string& url, const std::optional<std::string>& body, bool put) {
     HttpAnswer answer;
     const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
     const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
@@ -33,6 +33,9 @@ HttpAnswer request(const std::string& url, const std::optional<std::string>& bod
         curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
         curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
         curl_easy_setopt(curl.get(), CURLOPT_COPYPOSTFIELDS, body->c_str());
+        if (put) {
+            curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, "PUT");
+        }
     }
     const CURLcode code = curl_easy_perform(curl.get());
     if (code != CURLE_OK) {

@@ -14,8 +14,9 @@ struct HttpAnswer {
     std::string error;  // of the transport; empty: there was an answer
 };
 
-// Effect: POSTs `body` as JSON, or without one GETs. At most 60 s.
-HttpAnswer request(const std::string& url, const std::optional<std::string>& body);
+// Effect: sends `body` as JSON by POST or PUT, or without one GETs. At most 60 s.
+HttpAnswer request(const std::string& url, const std::optional<std::string>& body,
+                   bool put = false);
 
 // Effect: GETs; the body of a good answer, or one line that says why there is none.
 Result<std::string> fetch(const std::string& url);

@@ -126,11 +126,11 @@ int explain_rules(const RulesArguments& arguments) {
     if (!message) {
         return 2;
     }
-    std::vector<rules::UserProperty> properties;
+    rules::ViewParts parts;
     Random random(1);
     const rules::EvalContext context{.now_ms = message->now_ms, .random = random};
     const auto explanations =
-        rules::explain(*set, rules::view_of(*message, properties), context, !arguments.all);
+        rules::explain(*set, rules::view_of(*message, parts), context, !arguments.all);
     std::cout << (arguments.json ? rules::to_json(explanations) : rules::to_text(explanations));
     bool fired = false;
     for (const rules::Explanation& explanation : explanations) {

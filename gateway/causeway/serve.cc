@@ -120,9 +120,10 @@ Result<> Hub::open() {
         options.port = config_.api.port;
         // A payload as large as a packet, in base64, and the JSON around it.
         constexpr std::size_t kAround = 64U << 10;
-        options.body_bytes_max = config_.gateway.packet_bytes_max / 3 * 4 + kAround;
-        auto api =
-            api::Api::open(admin_, options, *node_, *gateway_, [this] { return more_metrics(); });
+        options.body_bytes_max = std::size_t{config_.gateway.packet_bytes_max} / 3 * 4 + kAround;
+        auto api = api::Api::open(
+            admin_, options, *node_, *gateway_, [this] { return more_metrics(); },
+            {[this] { return router_.active(); }, [this] { return router_.statistics(); }});
         if (!api) {
             return tl::unexpected(api.error());
         }

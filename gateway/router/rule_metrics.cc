@@ -27,15 +27,15 @@ private:
     std::string out_;
 };
 
-std::string rule_label(const RuleStatistics& rule) { return "rule=\"" + rule.id + "\""; }
+std::string rule_label(const rules::RuleStatistics& rule) { return "rule=\"" + rule.id + "\""; }
 
-void results(std::span<const RuleStatistics> rules, Text& text) {
+void results(std::span<const rules::RuleStatistics> rules, Text& text) {
     text.family("causeway_rule_matched_total", "counter", "Messages on a rule's sources");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         text.line(rule_label(rule), rule.counters.matched);
     }
     text.family("causeway_rule_results_total", "counter", "What the rule decided");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         const rules::RuleCounters& count = rule.counters;
         const auto outcome = [&](std::string_view name, std::uint64_t value) {
             text.line(rule_label(rule) + ",outcome=\"" + std::string(name) + "\"", value);
@@ -47,7 +47,7 @@ void results(std::span<const RuleStatistics> rules, Text& text) {
         outcome("suspended", count.suspended);
     }
     text.family("causeway_rule_failures_total", "counter", "Failures of a rule's SQL by reason");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         for (std::size_t i = 0; i < rules::kFailReasons; ++i) {
             const auto reason = name(static_cast<rules::FailReason>(i));
             text.line(rule_label(rule) + ",reason=\"" + std::string(reason) + "\"",
@@ -56,17 +56,17 @@ void results(std::span<const RuleStatistics> rules, Text& text) {
     }
     text.family("causeway_rule_outputs_total", "counter",
                 "Outputs of a rule: each runs its actions");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         text.line(rule_label(rule), rule.counters.outputs);
     }
     text.family("causeway_rule_payload_not_json_total", "counter",
                 "Payloads a rule looked into that are not JSON");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         text.line(rule_label(rule), rule.counters.not_json);
     }
 }
 
-void actions_of(const RuleStatistics& rule, bool error, Text& text) {
+void actions_of(const rules::RuleStatistics& rule, bool error, Text& text) {
     const auto& kinds = error ? rule.error_actions : rule.actions;
     const auto& counts = error ? rule.counters.error_actions : rule.counters.actions;
     for (std::size_t i = 0; i < std::min(kinds.size(), counts.size()); ++i) {
@@ -81,11 +81,11 @@ void actions_of(const RuleStatistics& rule, bool error, Text& text) {
 
 }  // namespace
 
-std::string rule_metrics(std::span<const RuleStatistics> rules) {
+std::string rule_metrics(std::span<const rules::RuleStatistics> rules) {
     Text text;
     results(rules, text);
     text.family("causeway_rule_actions_total", "counter", "What became of a rule's actions");
-    for (const RuleStatistics& rule : rules) {
+    for (const rules::RuleStatistics& rule : rules) {
         actions_of(rule, false, text);
         actions_of(rule, true, text);
     }

@@ -9,6 +9,6 @@
 namespace causeway::router {
 
 // Effect: every family once, with its lines together. Sums (docs/rules.md, "Counters") hold in it.
-[[nodiscard]] std::string rule_metrics(std::span<const RuleStatistics> rules);
+[[nodiscard]] std::string rule_metrics(std::span<const rules::RuleStatistics> rules);
 
 }  // namespace causeway::router

@@ -51,15 +51,20 @@ std::uint64_t RulesRouter::version() const {
     return active_ ? active_->version() : 0;
 }
 
-std::vector<RuleStatistics> RulesRouter::statistics() const {
+std::shared_ptr<const rules::RuleSet> RulesRouter::active() const {
     const std::lock_guard lock(mutex_);
-    std::vector<RuleStatistics> all;
+    return active_;
+}
+
+std::vector<rules::RuleStatistics> RulesRouter::statistics() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<rules::RuleStatistics> all;
     // Until the first message under a new set, its counters are zero.
     const bool adopted = active_ && counters_.size() == active_->rules().size() &&
                          !changed_.load(std::memory_order_acquire);
     for (std::size_t i = 0; active_ && i < active_->rules().size(); ++i) {
         const rules::RuleInfo& rule = active_->rules()[i];
-        RuleStatistics& one = all.emplace_back();
+        rules::RuleStatistics& one = all.emplace_back();
         one.id = rule.id;
         for (const rules::ActionInfo& action : rule.actions) {
             one.actions.push_back(action.kind);
@@ -89,40 +94,108 @@ bool RulesRouter::interested(std::string_view topic) const {
     return using_ && using_->interested(topic);
 }
 
+EventMask RulesRouter::events() const {
+    const std::lock_guard lock(mutex_);
+    return active_ ? active_->events() : 0;
+}
+
 std::uint64_t RulesRouter::route(const Publish& publish, SetMs now, std::string& outputs) {
     adopt();
     if (!using_) {
         return 0;
     }
-    const BodyView body = parse_body(publish.body);
-    Properties properties;
-    parse(body.properties, properties);
-    const std::string id = hex_id(random_.next(), random_.next());
     rules::MessageView message;
-    message.id = id;
-    message.trace_id = id;
     message.clientid = publish.client_id;
     if (!publish.username.empty()) {
         message.username = publish.username;
     }
     message.topic = publish.topic;
-    message.payload = body.payload;
     message.qos = publish.qos;
     message.retain = publish.retain;
     message.timestamp_ms = now;
-    message.received_at_ms = now;
     if (!publish.peer_host.empty()) {
         message.peerhost = publish.peer_host;
     }
+    if (publish.expiry_s != 0) {
+        message.message_expiry_s = publish.expiry_s;
+    }
+    message.session_epoch = publish.epoch;
+    return evaluate(message, publish.body, now, outputs);
+}
+
+namespace {
+
+std::optional<std::string_view> given(std::string_view text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
+rules::EventView view_of(const Event& event) {
+    rules::EventView view;
+    view.kind = event.kind;
+    view.reason = given(event.reason);
+    view.from_clientid = given(event.from_client_id);
+    view.key = given(event.key);
+    switch (event.kind) {
+        case EventKind::kClientConnected:
+        case EventKind::kClientConnack:
+            view.session_present = event.session_present;
+            view.clean_start = event.clean_start;
+            view.session_expiry_s = event.session_expiry_interval_s;
+            break;
+        case EventKind::kClientDisconnected:
+            view.session_expiry_s = event.session_expiry_interval_s;
+            break;
+        case EventKind::kQueueDeadLetter:
+            (event.is_sink ? view.sink : view.queue) = event.queue;
+            view.dead_letter = given(event.dead_letter);
+            view.has_message = true;
+            break;
+        case EventKind::kMessageDelivered:
+        case EventKind::kMessageAcked:
+        case EventKind::kMessageDropped:
+            view.has_message = true;
+            break;
+        default:
+            break;
+    }
+    return view;
+}
+
+}  // namespace
+
+std::uint64_t RulesRouter::route_event(const Event& event, SetMs now, std::string& outputs) {
+    adopt();
+    if (!using_ || (using_->events() & mask_of(event.kind)) == 0) {
+        return 0;
+    }
+    const rules::EventView view = view_of(event);
+    rules::MessageView message;
+    message.event = &view;
+    message.clientid = event.client_id;
+    message.username = given(event.username);
+    message.topic = event.topic;
+    message.qos = event.qos;
+    message.retain = event.retain;
+    message.timestamp_ms = event.at;
+    message.session_epoch = event.session_epoch;
+    return evaluate(message, event.body, now, outputs);
+}
+
+std::uint64_t RulesRouter::evaluate(rules::MessageView& message, std::string_view wire_body,
+                                    SetMs now, std::string& outputs) {
+    const BodyView body = parse_body(wire_body);
+    Properties properties;
+    parse(body.properties, properties);
+    const std::string id = hex_id(random_.next(), random_.next());
+    message.id = id;
+    message.trace_id = id;
+    message.payload = body.payload;
+    message.received_at_ms = now;
     message.node = node_id_;
     message.user_properties = properties.user;
     message.content_type = properties.forward.content_type;
     message.response_topic = properties.forward.response_topic;
     message.correlation_data = properties.forward.correlation_data;
-    if (publish.expiry_s != 0) {
-        message.message_expiry_s = publish.expiry_s;
-    }
-    message.session_epoch = publish.epoch;
     rules::EvalContext context{now, random_};
     {
         const std::lock_guard lock(mutex_);
@@ -142,10 +215,15 @@ void RulesRouter::append(const rules::Output& output, std::string& outputs) {
     route.qos = output.qos;
     route.retain = output.retain;
     body_.clear();
+    tags_.clear();
     switch (output.kind) {
         case rules::ActionKind::kQueue:
             route.kind = RouteKind::kQueue;
             append_body({}, output.body, body_);
+            for (const std::string& tag : output.tags) {
+                ByteWriter(tags_).string(tag);
+            }
+            route.tags = tags_;
             break;
         case rules::ActionKind::kRepublish: {
             route.kind = RouteKind::kRepublish;

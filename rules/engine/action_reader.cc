@@ -87,12 +87,28 @@ private:
     }
 
     void queue(const JsonNode& object) {
-        file_.check_keys(object, {"name", "key", "delay_s", "body", "missing"});
+        file_.check_keys(object, {"name", "key", "delay_s", "tags", "body", "missing"});
         action_.kind = ActionKind::kQueue;
         action_.target = file_.identifier(object, "name");
         action_.key = text(object, "key", Place::kKey);
         action_.delay_s =
             static_cast<std::uint32_t>(file_.integer(object, "delay_s", {0, kDelayMaxS, 0}));
+        tags(object);
+    }
+
+    void tags(const JsonNode& object) {
+        const JsonNode* node = object.find("tags");
+        if (node == nullptr || !file_.want(*node, JsonNode::Kind::kArray, "'tags'")) {
+            return;
+        }
+        if (node->items.size() > kPropertiesMax) {
+            return fault(node->offset, "more than " + std::to_string(kPropertiesMax) + " tags");
+        }
+        for (const JsonNode& tag : node->items) {
+            if (file_.want(tag, JsonNode::Kind::kString, "a tag")) {
+                action_.tags.push_back(text(tag, Place::kKey));
+            }
+        }
     }
 
     void republish(const JsonNode& object) {

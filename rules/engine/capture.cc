@@ -1,5 +1,7 @@
 #include "rules/engine/capture.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "core/message/topic.h"
@@ -30,6 +32,59 @@ bool read_payload(const FileReader& file, const JsonNode& node, std::string& out
     return true;
 }
 
+void read_failures(const FileReader& file, const JsonNode& node, std::vector<Failure>& out) {
+    if (!file.want(node, JsonNode::Kind::kArray, "'failures'")) {
+        return;
+    }
+    for (const JsonNode& item : node.items) {
+        if (file.want(item, JsonNode::Kind::kObject, "a failure")) {
+            file.check_keys(item, {"action", "resource", "error"});
+            Failure& failure = out.emplace_back();
+            failure.action = file.string(item, "action", "");
+            failure.resource = file.string(item, "resource", "");
+            failure.error = file.string(item, "error", "");
+        }
+    }
+}
+
+bool read_event(const FileReader& file, const JsonNode& node, CapturedMessage& message) {
+    const std::string wanted = file.string(node, "event", "");
+    const auto found = std::find(kEventNames.begin(), kEventNames.end(), wanted);
+    if (found == kEventNames.end()) {
+        file.report(node.find("event")->offset, "there is no event '" + wanted + "'");
+        return false;
+    }
+    CapturedEvent& event = message.event.emplace();
+    event.kind = static_cast<EventKind>(found - kEventNames.begin());
+    event.has_message = node.find("payload") != nullptr;
+    const auto text = [&](std::string_view key, std::optional<std::string>& out) {
+        if (node.find(key) != nullptr) {
+            out = file.string(node, key, "");
+        }
+    };
+    text("reason", event.reason);
+    text("from_clientid", event.from_clientid);
+    text("queue", event.queue);
+    text("sink", event.sink);
+    text("dead_letter", event.dead_letter);
+    text("key", event.key);
+    text("rule", event.rule);
+    if (node.find("session_present") != nullptr) {
+        event.session_present = file.boolean(node, "session_present", false);
+    }
+    if (node.find("clean_start") != nullptr) {
+        event.clean_start = file.boolean(node, "clean_start", false);
+    }
+    if (node.find("session_expiry") != nullptr) {
+        event.session_expiry_s =
+            static_cast<std::uint32_t>(file.integer(node, "session_expiry", {0, 0xFFFFFFFF, 0}));
+    }
+    if (const JsonNode* failures = node.find("failures")) {
+        read_failures(file, *failures, event.failures);
+    }
+    return true;
+}
+
 }  // namespace
 
 bool read_message(const FileReader& file, const JsonNode& node, CapturedMessage& message) {
@@ -44,7 +99,13 @@ bool read_message(const FileReader& file, const JsonNode& node, CapturedMessage&
         static_cast<std::uint64_t>(file.integer(node, "timestamp", {0, kTimeMaxMs, kTestTimeMs}));
     message.now_ms =
         static_cast<std::uint64_t>(file.integer(node, "now", {0, kTimeMaxMs, kTestTimeMs}));
-    if (!valid_topic_name(message.topic)) {
+    message.session_epoch = static_cast<std::uint64_t>(
+        file.integer(node, "session_epoch", {0, std::numeric_limits<std::int64_t>::max(), 0}));
+    if (node.find("event") != nullptr) {
+        if (!read_event(file, node, message)) {
+            return false;
+        }
+    } else if (!valid_topic_name(message.topic)) {
         file.report(node.offset, "a message needs a 'topic' that is a topic name");
         return false;
     }
@@ -63,12 +124,32 @@ bool read_message(const FileReader& file, const JsonNode& node, CapturedMessage&
     return true;
 }
 
-MessageView view_of(const CapturedMessage& message, std::vector<UserProperty>& properties) {
-    properties.clear();
+MessageView view_of(const CapturedMessage& message, ViewParts& parts) {
+    parts.properties.clear();
     for (const Property& property : message.user_properties) {
-        properties.push_back({property.name, property.value});
+        parts.properties.push_back({property.name, property.value});
     }
     MessageView view;
+    if (message.event) {
+        const CapturedEvent& event = *message.event;
+        parts.event = EventView{};
+        parts.event.kind = event.kind;
+        parts.event.has_message = event.has_message;
+        parts.event.reason = event.reason;
+        parts.event.from_clientid = event.from_clientid;
+        parts.event.session_present = event.session_present;
+        parts.event.clean_start = event.clean_start;
+        parts.event.session_expiry_s = event.session_expiry_s;
+        parts.event.queue = event.queue;
+        parts.event.sink = event.sink;
+        parts.event.dead_letter = event.dead_letter;
+        parts.event.key = event.key;
+        parts.event.rule = event.rule;
+        if (event.kind == EventKind::kRuleFailed) {
+            parts.event.failures = event.failures;
+        }
+        view.event = &parts.event;
+    }
     view.id = "test";
     view.trace_id = "test";
     view.clientid = message.clientid;
@@ -82,7 +163,8 @@ MessageView view_of(const CapturedMessage& message, std::vector<UserProperty>& p
     view.timestamp_ms = message.timestamp_ms;
     view.received_at_ms = message.timestamp_ms;
     view.node = "test";
-    view.user_properties = properties;
+    view.user_properties = parts.properties;
+    view.session_epoch = message.session_epoch;
     return view;
 }
 
@@ -96,8 +178,7 @@ tl::expected<CapturedMessage, Diagnostic> read_captured(const std::string& path,
     if (!node) {
         file.report(node.error().offset, node.error().message);
     } else if (file.want(*node, JsonNode::Kind::kObject, "a message")) {
-        file.check_keys(*node, {"topic", "payload", "clientid", "username", "qos", "retain",
-                                "timestamp", "now", "user_properties"});
+        file.check_keys(*node, kMessageKeys);
         static_cast<void>(read_message(file, *node, message));  // Reported.
     }
     auto wrong = diagnostics.take();

@@ -17,6 +17,23 @@
 
 namespace causeway::rules {
 
+// See EventView.
+struct CapturedEvent {
+    EventKind kind{};
+    bool has_message = false;
+    std::optional<std::string> reason;
+    std::optional<std::string> from_clientid;
+    std::optional<bool> session_present;
+    std::optional<bool> clean_start;
+    std::optional<std::uint32_t> session_expiry_s;
+    std::optional<std::string> queue;
+    std::optional<std::string> sink;
+    std::optional<std::string> dead_letter;
+    std::optional<std::string> key;
+    std::optional<std::string> rule;
+    std::vector<Failure> failures;
+};
+
 struct CapturedMessage {
     std::string topic;
     std::string payload;
@@ -27,11 +44,18 @@ struct CapturedMessage {
     std::uint64_t timestamp_ms = 0;
     std::uint64_t now_ms = 0;
     std::vector<Property> user_properties;
+    std::uint64_t session_epoch = 0;
+    std::optional<CapturedEvent> event;
 };
 
-// What a rule sees of it; `properties` is filled, and both must live as long as the view.
-[[nodiscard]] MessageView view_of(const CapturedMessage& message,
-                                  std::vector<UserProperty>& properties);
+// What a view of a captured message points to.
+struct ViewParts {
+    std::vector<UserProperty> properties;
+    EventView event;
+};
+
+// What a rule sees of it; `parts` is filled, and both must live as long as the view.
+[[nodiscard]] MessageView view_of(const CapturedMessage& message, ViewParts& parts);
 
 // Effect: reads one message, a JSON object. `line` stands in the error. Errors: not such an object;
 // the first thing that is wrong.

@@ -6,6 +6,7 @@
 
 #include <re2/re2.h>
 
+#include "core/message/event.h"
 #include "rules/engine/functions.h"
 #include "rules/engine/program.h"
 #include "rules/sql/printer.h"
@@ -73,6 +74,11 @@ private:
     }
     Compiled expression(const sql::Expr& expr);
     Compiled path(const sql::Expr& expr);
+    [[nodiscard]] bool reads_events() const {
+        return std::any_of(
+            query_.sources.begin(), query_.sources.end(),
+            [](const sql::Source& source) { return is_event_source(source.filter); });
+    }
     std::optional<Compiled> alias(const sql::Expr& expr);
     Compiled call(const sql::Expr& expr);
     std::uint32_t pattern(ExprId id);
@@ -116,7 +122,11 @@ void Compiler::items() {
         return;
     }
     if (query_.star) {
+        const bool events = reads_events();
         for (std::size_t i = 0; i < kFieldNames.size(); ++i) {
+            if (of_events(static_cast<Field>(i)) && !events) {
+                break;
+            }
             const std::uint32_t child = output_child(0, std::string(kFieldNames[i]));
             program_.output[child].field = static_cast<Field>(i);
         }
@@ -354,6 +364,12 @@ Compiled Compiler::path(const sql::Expr& expr) {
         return fail(expr.offset, "unknown field '" + expr.text +
                                      "' (a field of the payload is written payload." + expr.text +
                                      ")");
+    }
+    if (of_events(*field) && !reads_events()) {
+        return fail(expr.offset, "'" + expr.text +
+                                     "' is a field of events, and no source is one (a field of "
+                                     "the payload is written payload." +
+                                     expr.text + ")");
     }
     if (!has_parts(*field) && !expr.segments.empty()) {
         return fail(expr.offset, "'" + expr.text + "' has no parts");

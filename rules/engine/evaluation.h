@@ -43,6 +43,7 @@ struct Output {
     std::string key;                   // queue, sinks: ordering key; empty: none
     std::string body;                  // republish: the payload
     std::uint32_t delay_s = 0;         // queue
+    std::vector<std::string> tags;     // queue
     std::uint8_t qos = 0;              // republish
     bool retain = false;               // republish
     std::uint8_t hops = 0;             // republish: pass on in MessageView
@@ -66,7 +67,7 @@ struct Failure {
 struct Evaluation {
     std::vector<Output> outputs;  // in the order of evaluation: message, rule, action
     std::vector<Failure> failures;
-    std::uint32_t messages = 0;   // evaluated: 1, and 1 for every republish evaluated here
+    std::uint32_t messages = 0;   // evaluated: 1, and 1 for every republish and failed rule here
     std::uint32_t loops_cut = 0;  // rules not run again, and republishes not made, to end a loop
 
     void clear();
@@ -95,6 +96,14 @@ struct RuleCounters {
     // Evaluations in a row that went over the rule's own budget. At EvalLimits::suspend_after the
     // rule is suspended for as long as these counters are used.
     std::uint32_t over_budget_in_row = 0;
+};
+
+// What a rule's counters say, with the names that make them readable.
+struct RuleStatistics {
+    std::string id;
+    std::vector<ActionKind> actions;
+    std::vector<ActionKind> error_actions;
+    RuleCounters counters;
 };
 
 }  // namespace causeway::rules

@@ -34,6 +34,9 @@ std::size_t size_of(const Output& output) {
     for (const Property& property : output.properties) {
         size += property.name.size() + property.value.size();
     }
+    for (const std::string& tag : output.tags) {
+        size += tag.size();
+    }
     return size;
 }
 
@@ -50,6 +53,7 @@ struct Evaluator::Impl {
                    given.payload_bytes_as_json, given.payload_depth}) {}
 
     void message(const MessageView& message);
+    void tell_failures(const MessageView& message);
     void rule(std::uint32_t index, const MessageView& message);
     void run_actions(std::uint32_t index, const MessageView& message, const Value& output);
     std::optional<RenderError> make(const Action& action, const RenderContext& context,
@@ -61,7 +65,6 @@ struct Evaluator::Impl {
               std::string resource);
     void run_error_actions(std::uint32_t index, const MessageView& message);
     Value envelope(const Rule& rule, const MessageView& message);
-    Value failure_list();
     bool is_cut(const Action& action, const MessageView& message);
 
     EvalLimits limits;
@@ -77,7 +80,8 @@ struct Evaluator::Impl {
     Evaluation* out = nullptr;
     std::size_t bytes_left = 0;
     std::size_t error_bytes_left = 0;
-    std::size_t first_failure = 0;  // of the rule that runs
+    std::size_t first_failure = 0;     // of the rule that runs
+    std::size_t message_failures = 0;  // of the message that is evaluated: the first
 };
 
 Evaluator::Evaluator(EvalLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
@@ -96,11 +100,13 @@ void Evaluator::evaluate(const RuleSet& rules, const MessageView& message,
     impl.bytes_left = impl.limits.output_bytes;
     impl.error_bytes_left = 2 * impl.limits.output_bytes;
     impl.pending.clear();
+    impl.message_failures = 0;
     impl.machine.refill_steps();
     impl.message(message);
     for (std::size_t i = 0; i < impl.pending.size(); ++i) {
         const Pending next = std::move(impl.pending[i]);
         MessageView view = message;
+        view.event = nullptr;
         view.topic = next.topic;
         view.payload = next.payload;
         view.qos = next.qos;
@@ -124,7 +130,11 @@ void Evaluator::Impl::message(const MessageView& message) {
     ++out->messages;
     machine.begin_message(message, *context);
     matches.clear();
-    set->trie.match(message.topic, [this](std::uint32_t index) { matches.push_back(index); });
+    if (message.event != nullptr) {
+        matches = set->of_event[static_cast<std::size_t>(message.event->kind)];
+    } else {
+        set->trie.match(message.topic, [this](std::uint32_t index) { matches.push_back(index); });
+    }
     std::sort(matches.begin(), matches.end());
     matches.erase(std::unique(matches.begin(), matches.end()), matches.end());
     for (const std::uint32_t index : matches) {
@@ -132,6 +142,39 @@ void Evaluator::Impl::message(const MessageView& message) {
             rule(index, message);
         }
     }
+    if (message.event == nullptr || message.event->kind != EventKind::kRuleFailed) {
+        tell_failures(message);
+    }
+}
+
+// $events/rule/failed: once for each rule that failed with this message, in the same entry. What
+// fails then makes no event.
+void Evaluator::Impl::tell_failures(const MessageView& message) {
+    const std::size_t end = out->failures.size();
+    if (message_failures == end || (set->events & mask_of(EventKind::kRuleFailed)) == 0) {
+        message_failures = end;
+        return;
+    }
+    // The list grows while rules of the event run.
+    const std::vector<Failure> failures(
+        out->failures.begin() + static_cast<std::ptrdiff_t>(message_failures), out->failures.end());
+    const bool has_message = message.event == nullptr || message.event->has_message;
+    for (std::size_t first = 0; first < failures.size();) {
+        std::size_t last = first;
+        while (last < failures.size() && failures[last].rule == failures[first].rule) {
+            ++last;
+        }
+        EventView event;
+        event.kind = EventKind::kRuleFailed;
+        event.rule = set->rules[failures[first].rule].id;
+        event.failures = std::span(failures).subspan(first, last - first);
+        event.has_message = has_message;
+        MessageView view = message;
+        view.event = &event;
+        this->message(view);
+        first = last;
+    }
+    message_failures = out->failures.size();
 }
 
 void Evaluator::Impl::rule(std::uint32_t index, const MessageView& message) {
@@ -232,6 +275,11 @@ std::optional<RenderError> Evaluator::Impl::make(const Action& action,
     if (auto error = render(action.key, render_context, made.key)) {
         return error;
     }
+    for (const Template& tag : action.tags) {
+        if (auto error = render(tag, render_context, made.tags.emplace_back())) {
+            return error;
+        }
+    }
     if (auto error = render(action.path, render_context, made.path)) {
         return error;
     }
@@ -295,24 +343,6 @@ void Evaluator::Impl::fail(std::uint32_t index, const RenderError& error, std::s
     }
 }
 
-// [{action, resource, error}] of the rule that runs.
-Value Evaluator::Impl::failure_list() {
-    const std::size_t size = out->failures.size() - first_failure;
-    Value* items = machine.arena().make<Value>(size);
-    for (std::size_t i = 0; items != nullptr && i < size; ++i) {
-        const Failure& failure = out->failures[first_failure + i];
-        Member* members = machine.arena().make<Member>(3);
-        if (members == nullptr) {
-            return {};
-        }
-        members[0] = {"action", machine.new_string(failure.action)};
-        members[1] = {"resource", machine.new_string(failure.resource)};
-        members[2] = {"error", machine.new_string(failure.error)};
-        items[i] = Value::object({members, 3});
-    }
-    return items == nullptr ? Value{} : Value::array({items, size});
-}
-
 Value Evaluator::Impl::envelope(const Rule& rule, const MessageView& message) {
     Member* members = machine.arena().make<Member>(6);
     if (members == nullptr) {
@@ -325,7 +355,7 @@ Value Evaluator::Impl::envelope(const Rule& rule, const MessageView& message) {
     members[2] = {"clientid", Value::string(message.clientid)};
     members[3] = {"trace_id", Value::string(message.trace_id)};
     members[4] = {"payload_base64", machine.new_string(payload)};
-    members[5] = {"failures", failure_list()};
+    members[5] = {"failures", machine.failures(std::span(out->failures).subspan(first_failure))};
     return Value::object({members, 6});
 }
 

@@ -22,7 +22,7 @@ struct EvalLimits {
     std::uint64_t steps = 1'000'000;
     std::size_t scratch_bytes = std::size_t{1024} * 1024;  // values made by one rule
     std::size_t output_bytes =
-        256 * 1024;  // bodies, keys, properties; error actions: twice that, apart
+        std::size_t{256} * 1024;  // bodies, keys, properties; error actions: twice that, apart
     std::size_t outputs = 1024;
     std::uint32_t suspend_after = 100;  // evaluations over budget in a row; 0: never suspended
     std::size_t payload_bytes_as_json = std::size_t{1024} * 1024;  // a larger payload is bytes

@@ -159,10 +159,15 @@ std::string verdict_reason(const Rule& rule, const Explanation& explanation,
     }
 }
 
-bool matches(const Rule& rule, std::string_view topic) {
+bool matches(const Rule& rule, const MessageView& message) {
     return std::any_of(
-        rule.query.sources.begin(), rule.query.sources.end(),
-        [&](const sql::Source& source) { return topic_matches(source.filter, topic); });
+        rule.query.sources.begin(), rule.query.sources.end(), [&](const sql::Source& source) {
+            const bool of_events = is_event_source(source.filter);
+            return message.event == nullptr
+                       ? !of_events && topic_matches(source.filter, message.topic)
+                       : of_events &&
+                             (events_matching(source.filter) & mask_of(message.event->kind)) != 0;
+        });
 }
 
 bool nowhere(std::string_view) { return false; }
@@ -192,7 +197,7 @@ std::vector<Explanation> explain(const RuleSet& set, const MessageView& message,
     const auto& rules = set.impl().rules;
     for (std::uint32_t i = 0; i < rules.size(); ++i) {
         const Rule& rule = rules[i];
-        const bool match = matches(rule, message.topic);
+        const bool match = matches(rule, message);
         if (matching_only && !match) {
             continue;
         }
@@ -200,7 +205,7 @@ std::vector<Explanation> explain(const RuleSet& set, const MessageView& message,
         explanation.rule = rule.id;
         if (!rule.enabled || !match) {
             explanation.verdict = rule.enabled ? Verdict::kNoMatch : Verdict::kDisabled;
-            explanation.reason = rule.enabled ? "no source matches the topic" : "disabled";
+            explanation.reason = rule.enabled ? "no source matches" : "disabled";
             continue;
         }
         auto counters = set.make_counters();

@@ -1,5 +1,5 @@
-// The fields of a message by the names that SQL and templates know. Internal to rules/engine. The
-// fields of events will be a second table behind the same lookup.
+// The fields of a message and of an event by the names that SQL and templates know. Internal to
+// rules/engine.
 #pragma once
 
 #include <array>
@@ -30,28 +30,55 @@ enum class Field : std::uint8_t {
     kCorrelationData,
     kMessageExpiry,
     kSessionEpoch,
+    // Of events only.
+    kEvent,
+    kReason,
+    kFromClientid,
+    kSessionPresent,
+    kCleanStart,
+    kSessionExpiry,
+    kQueue,
+    kSink,
+    kDeadLetter,
+    kKey,
+    kRule,
+    kFailures,
 };
 
-inline constexpr std::array<std::string_view, 20> kFieldNames = {"id",
-                                                                 "clientid",
-                                                                 "username",
-                                                                 "product",
-                                                                 "device",
-                                                                 "topic",
-                                                                 "payload",
-                                                                 "qos",
-                                                                 "retain",
-                                                                 "dup",
-                                                                 "timestamp",
-                                                                 "received_at",
-                                                                 "peerhost",
-                                                                 "node",
-                                                                 "user_properties",
-                                                                 "content_type",
-                                                                 "response_topic",
-                                                                 "correlation_data",
-                                                                 "message_expiry",
-                                                                 "session_epoch"};
+inline constexpr std::array<std::string_view, 32> kFieldNames = {
+    "id",
+    "clientid",
+    "username",
+    "product",
+    "device",
+    "topic",
+    "payload",
+    "qos",
+    "retain",
+    "dup",
+    "timestamp",
+    "received_at",
+    "peerhost",
+    "node",
+    "user_properties",
+    "content_type",
+    "response_topic",
+    "correlation_data",
+    "message_expiry",
+    "session_epoch",
+    "event",
+    "reason",
+    "from_clientid",
+    "session_present",
+    "clean_start",
+    "session_expiry",
+    "queue",
+    "sink",
+    "dead_letter",
+    "key",
+    "rule",
+    "failures",
+};
 
 // Case counts: fields are written as in the table.
 [[nodiscard]] inline std::optional<Field> find_field(std::string_view name) {
@@ -65,7 +92,10 @@ inline constexpr std::array<std::string_view, 20> kFieldNames = {"id",
 
 // Whether a path may go on behind the field.
 [[nodiscard]] inline bool has_parts(Field field) {
-    return field == Field::kPayload || field == Field::kUserProperties;
+    return field == Field::kPayload || field == Field::kUserProperties || field == Field::kFailures;
 }
+
+// Whether messages do not have it.
+[[nodiscard]] inline bool of_events(Field field) { return field >= Field::kEvent; }
 
 }  // namespace causeway::rules

@@ -36,7 +36,7 @@ void FileReader::report(std::uint32_t offset, std::string message) const {
 }
 
 void FileReader::check_keys(const JsonNode& object,
-                            std::initializer_list<std::string_view> allowed) const {
+                            std::span<const std::string_view> allowed) const {
     for (const JsonMember& member : object.members) {
         if (std::find(allowed.begin(), allowed.end(), member.key) != allowed.end()) {
             continue;

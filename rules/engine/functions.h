@@ -29,9 +29,9 @@ inline constexpr std::size_t kTextMax = std::size_t{1024} * 1024;
 
 struct FunctionSpec {
     std::string_view name;  // lower case
+    Function run = nullptr;
     std::uint8_t args_min = 0;
     std::uint8_t args_max = 0;
-    Function run = nullptr;
     Absent absent = Absent::kPropagates;
     // This argument must be a literal pattern; the function gets its number for Machine::pattern().
     std::uint8_t pattern_arg = kNoPattern;

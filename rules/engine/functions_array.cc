@@ -297,21 +297,21 @@ Value contains_topic(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"sublist", 2, 3, sublist},
-    {"reverse", 1, 1, reverse},
-    {"array_sum", 1, 1, sum<Sum::kSum>},
-    {"array_avg", 1, 1, sum<Sum::kAverage>},
-    {"array_min", 1, 1, extreme<true>},
-    {"array_max", 1, 1, extreme<false>},
-    {"array_sort", 1, 1, sort},
-    {"array_distinct", 1, 1, distinct},
-    {"array_concat", 1, kArgsMax, concatenate},
-    {"flatten", 1, 1, flatten},
-    {"range", 2, 2, range},
-    {"pluck", 2, 2, pluck},
-    {"array_filter", 4, 4, filter},
-    {"contains_topic", 2, 2, contains_topic<false>},
-    {"contains_topic_match", 2, 2, contains_topic<true>},
+    {"sublist", sublist, 2, 3},
+    {"reverse", reverse, 1, 1},
+    {"array_sum", sum<Sum::kSum>, 1, 1},
+    {"array_avg", sum<Sum::kAverage>, 1, 1},
+    {"array_min", extreme<true>, 1, 1},
+    {"array_max", extreme<false>, 1, 1},
+    {"array_sort", sort, 1, 1},
+    {"array_distinct", distinct, 1, 1},
+    {"array_concat", concatenate, 1, kArgsMax},
+    {"flatten", flatten, 1, 1},
+    {"range", range, 2, 2},
+    {"pluck", pluck, 2, 2},
+    {"array_filter", filter, 4, 4},
+    {"contains_topic", contains_topic<false>, 2, 2},
+    {"contains_topic_match", contains_topic<true>, 2, 2},
 };
 
 }  // namespace

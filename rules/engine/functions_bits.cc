@@ -129,10 +129,10 @@ Value sub_bits(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"bitand", 2, 2, of_two<bit_and>}, {"bitor", 2, 2, of_two<bit_or>},
-    {"bitxor", 2, 2, of_two<bit_xor>}, {"bitnot", 1, 1, bit_not},
-    {"bitsl", 2, 2, shift<true>},      {"bitsr", 2, 2, shift<false>},
-    {"bitsize", 1, 1, bit_size},       {"subbits", 2, 6, sub_bits},
+    {"bitand", of_two<bit_and>, 2, 2}, {"bitor", of_two<bit_or>, 2, 2},
+    {"bitxor", of_two<bit_xor>, 2, 2}, {"bitnot", bit_not, 1, 1},
+    {"bitsl", shift<true>, 2, 2},      {"bitsr", shift<false>, 2, 2},
+    {"bitsize", bit_size, 1, 1},       {"subbits", sub_bits, 2, 6},
 };
 
 }  // namespace

@@ -86,10 +86,10 @@ Value checksum(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"gzip", 1, 1, pack<kGzip>},         {"gunzip", 1, 1, unpack<kGzip>},
-    {"zip", 1, 1, pack<kRaw>},           {"unzip", 1, 1, unpack<kRaw>},
-    {"zip_compress", 1, 1, pack<kZlib>}, {"zip_uncompress", 1, 1, unpack<kZlib>},
-    {"crc32", 1, 1, checksum},
+    {"gzip", pack<kGzip>, 1, 1},         {"gunzip", unpack<kGzip>, 1, 1},
+    {"zip", pack<kRaw>, 1, 1},           {"unzip", unpack<kRaw>, 1, 1},
+    {"zip_compress", pack<kZlib>, 1, 1}, {"zip_uncompress", unpack<kZlib>, 1, 1},
+    {"crc32", checksum, 1, 1},
 };
 
 }  // namespace

@@ -404,11 +404,11 @@ Value time_to_epoch(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"format_date", 3, 4, format_date},
-    {"date_to_unix_ts", 3, 4, date_to_unix_ts},
-    {"timezone_to_offset_seconds", 1, 1, offset_seconds},
-    {"parse_time", 2, 3, parse_time},
-    {"time_to_epoch", 2, 2, time_to_epoch},
+    {"format_date", format_date, 3, 4},
+    {"date_to_unix_ts", date_to_unix_ts, 3, 4},
+    {"timezone_to_offset_seconds", offset_seconds, 1, 1},
+    {"parse_time", parse_time, 2, 3},
+    {"time_to_epoch", time_to_epoch, 2, 2},
 };
 
 }  // namespace

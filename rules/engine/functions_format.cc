@@ -434,17 +434,17 @@ Value float_to_text(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"sprintf", 1, kArgsMax, format},
-    {"tokens", 2, 3, tokens},
-    {"join_to_string", 1, 2, join},
-    {"join_to_sql_values_string", 1, 1, join_sql},
-    {"chr", 1, 1, chr},
-    {"ascii", 1, 1, ascii},
-    {"unescape", 1, 1, unescape},
-    {"find", 2, 3, find},
-    {"rm_prefix", 2, 2, remove_prefix},
-    {"repeat", 2, 2, repeat},
-    {"float2str", 2, 2, float_to_text},
+    {"sprintf", format, 1, kArgsMax},
+    {"tokens", tokens, 2, 3},
+    {"join_to_string", join, 1, 2},
+    {"join_to_sql_values_string", join_sql, 1, 1},
+    {"chr", chr, 1, 1},
+    {"ascii", ascii, 1, 1},
+    {"unescape", unescape, 1, 1},
+    {"find", find, 2, 3},
+    {"rm_prefix", remove_prefix, 2, 2},
+    {"repeat", repeat, 2, 2},
+    {"float2str", float_to_text, 2, 2},
 };
 
 }  // namespace

@@ -207,17 +207,17 @@ Value transform(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"map_new", 0, 0, map_new},
-    {"map", 1, 1, to_map},
-    {"map_get", 2, 3, get<true>, Absent::kSeen},
-    {"mget", 2, 3, get<false>, Absent::kSeen},
-    {"map_put", 3, 3, put<true>, Absent::kSeen},
-    {"mput", 3, 3, put<false>, Absent::kSeen},
-    {"map_to_entries", 1, 1, to_entries},
-    {"map_size", 1, 1, size},
-    {"map_merge", 1, kArgsMax, merge},
-    {"map_without", 2, kArgsMax, without},
-    {"transform", 3, 3, transform},
+    {"map_new", map_new, 0, 0},
+    {"map", to_map, 1, 1},
+    {"map_get", get<true>, 2, 3, Absent::kSeen},
+    {"mget", get<false>, 2, 3, Absent::kSeen},
+    {"map_put", put<true>, 3, 3, Absent::kSeen},
+    {"mput", put<false>, 3, 3, Absent::kSeen},
+    {"map_to_entries", to_entries, 1, 1},
+    {"map_size", size, 1, 1},
+    {"map_merge", merge, 1, kArgsMax},
+    {"map_without", without, 2, kArgsMax},
+    {"transform", transform, 3, 3},
 };
 
 }  // namespace

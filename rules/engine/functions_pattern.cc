@@ -94,12 +94,12 @@ Value regex_extract(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"regexp_matches", 2, 2, regexp_matches, Absent::kPropagates, 1},
-    {"regex_match", 2, 2, regexp_matches, Absent::kPropagates, 1},
-    {"regexp_substr", 2, 2, regexp_substr, Absent::kPropagates, 1},
-    {"regexp_replace", 3, 3, regexp_replace, Absent::kPropagates, 1},
-    {"regex_replace", 3, 3, regexp_replace, Absent::kPropagates, 1},
-    {"regex_extract", 2, 2, regex_extract, Absent::kPropagates, 1},
+    {"regexp_matches", regexp_matches, 2, 2, Absent::kPropagates, 1},
+    {"regex_match", regexp_matches, 2, 2, Absent::kPropagates, 1},
+    {"regexp_substr", regexp_substr, 2, 2, Absent::kPropagates, 1},
+    {"regexp_replace", regexp_replace, 3, 3, Absent::kPropagates, 1},
+    {"regex_replace", regexp_replace, 3, 3, Absent::kPropagates, 1},
+    {"regex_extract", regex_extract, 2, 2, Absent::kPropagates, 1},
 };
 
 }  // namespace

@@ -169,10 +169,10 @@ Value from_rfc3339(Machine& machine, Args args) {
 }
 
 constexpr FunctionSpec kFunctions[] = {
-    {"now_timestamp", 0, 1, now_timestamp},
-    {"now_rfc3339", 0, 1, now_rfc3339},
-    {"unix_ts_to_rfc3339", 1, 2, to_rfc3339},
-    {"rfc3339_to_unix_ts", 1, 2, from_rfc3339},
+    {"now_timestamp", now_timestamp, 0, 1},
+    {"now_rfc3339", now_rfc3339, 0, 1},
+    {"unix_ts_to_rfc3339", to_rfc3339, 1, 2},
+    {"rfc3339_to_unix_ts", from_rfc3339, 1, 2},
 };
 
 }  // namespace

@@ -112,11 +112,17 @@ Value Machine::field(Field field, std::span<const sql::Segment> path) {
     if (field == Field::kUserProperties) {
         return user_properties(path);
     }
+    if (of_events(field)) {
+        return message_->event == nullptr ? Value{} : event_field(field, path);
+    }
     return path.empty() ? scalar_field(field) : Value{};
 }
 
 Value Machine::payload(std::span<const sql::Segment> path) {
     if (!charge(1 + message_->payload.size() / 8192)) {
+        return {};
+    }
+    if (message_->event != nullptr && !message_->event->has_message) {
         return {};
     }
     if (!document_.is_json()) {
@@ -168,8 +174,76 @@ Value unsigned_integer(std::uint64_t value) {
 
 }  // namespace
 
+namespace {
+
+Value optional_boolean(const std::optional<bool>& value) {
+    return value ? Value::boolean(*value) : Value{};
+}
+
+}  // namespace
+
+Value Machine::event_field(Field field, std::span<const sql::Segment> path) {
+    const EventView& event = *message_->event;
+    switch (field) {
+        case Field::kEvent:
+            return Value::string(causeway::name(event.kind));
+        case Field::kReason:
+            return optional_string(event.reason);
+        case Field::kFromClientid:
+            return optional_string(event.from_clientid);
+        case Field::kSessionPresent:
+            return optional_boolean(event.session_present);
+        case Field::kCleanStart:
+            return optional_boolean(event.clean_start);
+        case Field::kSessionExpiry:
+            return event.session_expiry_s ? Value::integer(*event.session_expiry_s) : Value{};
+        case Field::kQueue:
+            return optional_string(event.queue);
+        case Field::kSink:
+            return optional_string(event.sink);
+        case Field::kDeadLetter:
+            return optional_string(event.dead_letter);
+        case Field::kKey:
+            return optional_string(event.key);
+        case Field::kRule:
+            return optional_string(event.rule);
+        case Field::kFailures:
+            return event.failures ? walk(failures(*event.failures), path) : Value{};
+        default:
+            return {};
+    }
+}
+
+Value Machine::failures(std::span<const Failure> all) {
+    Value* items = arena_.make<Value>(all.size());
+    for (std::size_t i = 0; items != nullptr && i < all.size(); ++i) {
+        Member* members = arena_.make<Member>(3);
+        if (members == nullptr) {
+            return fail(FailReason::kBudget, "the evaluation took too much memory");
+        }
+        members[0] = {"action", new_string(all[i].action)};
+        members[1] = {"resource", new_string(all[i].resource)};
+        members[2] = {"error", new_string(all[i].error)};
+        items[i] = Value::object({members, 3});
+    }
+    return items == nullptr ? fail(FailReason::kBudget, "the evaluation took too much memory")
+                            : Value::array({items, all.size()});
+}
+
+// What the message of an event has; of an event without one it is undefined.
+bool Machine::lacks(Field field) const {
+    if (message_->event == nullptr || message_->event->has_message) {
+        return false;
+    }
+    return field == Field::kDup || field == Field::kRetain ||
+           (message_->topic.empty() && (field == Field::kTopic || field == Field::kQos));
+}
+
 Value Machine::scalar_field(Field field) {
     const MessageView& m = *message_;
+    if (lacks(field)) {
+        return {};
+    }
     switch (field) {
         case Field::kId:
             return Value::string(m.id);
@@ -207,8 +281,7 @@ Value Machine::scalar_field(Field field) {
             return m.message_expiry_s ? Value::integer(*m.message_expiry_s) : Value{};
         case Field::kSessionEpoch:
             return unsigned_integer(m.session_epoch);
-        case Field::kPayload:
-        case Field::kUserProperties:
+        default:
             break;
     }
     return {};

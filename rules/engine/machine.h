@@ -85,6 +85,8 @@ public:
     Value new_string(std::string_view text);
     Value new_bytes(std::string_view bytes);
     Value new_array(std::span<const Value> items);
+    // [{action, resource, error}]
+    Value failures(std::span<const Failure> all);
     // False and failed when the budget is used up. One step is one node or about 64 bytes of text.
     bool charge(std::uint64_t steps);
     bool charge_bytes(std::size_t bytes) { return charge(bytes / 64); }
@@ -122,6 +124,8 @@ private:
     Value list(const Node& node);
     Value object(const Node& node);
     Value scalar_field(Field field);
+    Value event_field(Field field, std::span<const sql::Segment> path);
+    [[nodiscard]] bool lacks(Field field) const;
     Value user_properties(std::span<const sql::Segment> path);
     Value payload(std::span<const sql::Segment> path);
     Value output_node(std::uint32_t index);

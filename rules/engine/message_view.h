@@ -12,12 +12,32 @@
 #include <absl/functional/function_ref.h>
 
 #include "core/base/random.h"
+#include "core/message/event.h"
 
 namespace causeway::rules {
 
 struct UserProperty {
     std::string_view name;
     std::string_view value;
+};
+
+struct Failure;
+
+// What an event has besides the fields of its message. nullopt is *undefined* in SQL.
+struct EventView {
+    EventKind kind{};
+    std::optional<std::string_view> reason;
+    std::optional<std::string_view> from_clientid;
+    std::optional<bool> session_present;
+    std::optional<bool> clean_start;
+    std::optional<std::uint32_t> session_expiry_s;
+    std::optional<std::string_view> queue;
+    std::optional<std::string_view> sink;
+    std::optional<std::string_view> dead_letter;
+    std::optional<std::string_view> key;
+    std::optional<std::string_view> rule;
+    std::optional<std::span<const Failure>> failures;
+    bool has_message = false;  // topic, payload, qos and retain are of a message
 };
 
 // nullopt is *undefined* in SQL.
@@ -28,7 +48,7 @@ struct MessageView {
     std::optional<std::string_view> username;
     std::optional<std::string_view> product;
     std::optional<std::string_view> device;
-    std::string_view topic;  // a valid topic name
+    std::string_view topic;  // a valid topic name, unless it is an event
     std::string_view payload;
     std::uint8_t qos = 0;
     bool retain = false;
@@ -43,6 +63,9 @@ struct MessageView {
     std::optional<std::string_view> correlation_data;
     std::optional<std::uint32_t> message_expiry_s;
     std::uint64_t session_epoch = 0;
+
+    // Of an event: rules are picked by it and not by `topic`, which may be a filter or empty then.
+    const EventView* event = nullptr;
 
     // A message that a rule republished carries how often that happened and which rules made it
     // (Output::hops and Output::trail of the republish); otherwise 0 and empty.

@@ -67,6 +67,10 @@ std::string to_json(const RuleSet& set, const Output& output) {
             break;
     }
     text("key", output.key);
+    for (std::size_t i = 0; i < output.tags.size(); ++i) {
+        out += (i == 0 ? ",\"tags\":[" : ",") + quoted(output.tags[i]);
+    }
+    out += output.tags.empty() ? "" : "]";
     if (!output.properties.empty()) {
         out += output.kind == ActionKind::kRepublish ? ",\"user_properties\":" : ",\"headers\":";
         out += properties_json(output.properties);
@@ -87,7 +91,7 @@ struct Replay::Impl {
     std::vector<RuleCounters> counters;
     Evaluator evaluator;
     Evaluation evaluation;
-    std::vector<UserProperty> properties;
+    ViewParts parts;
 };
 
 Replay::Replay(std::shared_ptr<const RuleSet> set) : impl_(std::make_unique<Impl>()) {
@@ -99,8 +103,8 @@ Replay::~Replay() = default;
 const Evaluation& Replay::run(const CapturedMessage& message, std::uint64_t n) {
     Random random(n);
     const EvalContext context{.now_ms = message.now_ms, .random = random};
-    impl_->evaluator.evaluate(*impl_->set, view_of(message, impl_->properties), context,
-                              impl_->counters, impl_->evaluation);
+    impl_->evaluator.evaluate(*impl_->set, view_of(message, impl_->parts), context, impl_->counters,
+                              impl_->evaluation);
     return impl_->evaluation;
 }
 

@@ -1,6 +1,7 @@
 // A rule as it is kept in a RuleSet, and the set behind the public class. Internal to rules/engine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "core/message/event.h"
 #include "core/message/trie.h"
 #include "rules/engine/capture.h"
 #include "rules/engine/json_text.h"
@@ -28,6 +30,7 @@ struct Action {
     Template path;       // http
     std::string method;  // http; empty: the sink's
     std::vector<std::pair<std::string, Template>> properties;
+    std::vector<Template> tags;  // queue
     std::uint32_t delay_s = 0;
     std::uint8_t qos = 0;
     bool retain = false;
@@ -68,7 +71,9 @@ struct RuleSetImpl {
     std::vector<QueueConfig> queues;
     absl::flat_hash_map<std::string, std::uint32_t> sink_index;
     absl::flat_hash_map<std::string, std::uint32_t> queue_index;
-    TopicTrie<std::uint32_t> trie;  // of enabled rules
+    TopicTrie<std::uint32_t> trie;                                        // of enabled rules
+    std::array<std::vector<std::uint32_t>, kEventNames.size()> of_event;  // by kind; ascending
+    EventMask events = 0;                                                 // those with a rule
     std::uint64_t version = 0;
 };
 

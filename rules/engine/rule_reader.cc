@@ -24,6 +24,14 @@ struct SqlPlace {
     }
 };
 
+std::string all_events() {
+    std::string all;
+    for (const std::string_view event : kEventNames) {
+        all.append(all.empty() ? "" : ", ").append(event);
+    }
+    return all;
+}
+
 bool read_sql(const FileReader& file, const JsonNode& object, Rule& rule) {
     const JsonNode* node = object.find("sql");
     if (node == nullptr) {
@@ -42,11 +50,11 @@ bool read_sql(const FileReader& file, const JsonNode& object, Rule& rule) {
     bool good = true;
     for (const sql::Source& source : query->sources) {
         rule.source_where.push_back(file.at(place.in_file(source.offset)));
-        if (source.filter.starts_with("$events/")) {
-            place.report(source.offset, "SQL: events cannot be read yet");
-            good = false;
-        } else if (!valid_topic_filter(source.filter) || is_shared_filter(source.filter)) {
+        if (!valid_topic_filter(source.filter) || is_shared_filter(source.filter)) {
             place.report(source.offset, "SQL: this is not a topic filter");
+            good = false;
+        } else if (is_event_source(source.filter) && events_matching(source.filter) == 0) {
+            place.report(source.offset, "SQL: there is no such event; there are " + all_events());
             good = false;
         }
     }
@@ -135,8 +143,9 @@ void check_expectation(const FileReader& file, const JsonNode& node) {
     if (!file.want(node, JsonNode::Kind::kObject, "an expectation")) {
         return;
     }
-    file.check_keys(node, {"action", "error", "name", "key", "delay_s", "topic", "qos", "retain",
-                           "user_properties", "sink", "path", "method", "headers", "body"});
+    file.check_keys(node,
+                    {"action", "error", "name", "key", "delay_s", "tags", "topic", "qos", "retain",
+                     "user_properties", "sink", "path", "method", "headers", "body"});
     const std::string action = file.string(node, "action", "");
     if (!known_action(action)) {
         file.report(node.offset, "'action' must be queue, republish, http, file or console");
@@ -150,8 +159,9 @@ std::optional<TestCase> read_test(const FileReader& file, const JsonNode& node) 
     if (!file.want(node, JsonNode::Kind::kObject, "a test")) {
         return std::nullopt;
     }
-    file.check_keys(node, {"name", "topic", "payload", "clientid", "username", "qos", "retain",
-                           "timestamp", "now", "user_properties", "expect"});
+    std::vector<std::string_view> keys(kMessageKeys.begin(), kMessageKeys.end());
+    keys.insert(keys.end(), {"name", "expect"});
+    file.check_keys(node, keys);
     TestCase test;
     test.where = file.at(node.offset);
     test.name = file.string(node, "name", "");

@@ -2,9 +2,11 @@
 // to rules/engine. Source: docs/formats/rule-file.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,14 @@
 #include "rules/engine/rule_set.h"
 
 namespace causeway::rules {
+
+// Of a written message.
+inline constexpr std::array<std::string_view, 22> kMessageKeys = {
+    "topic",          "payload",   "clientid",      "username",        "qos",
+    "retain",         "timestamp", "now",           "user_properties", "session_epoch",
+    "event",          "reason",    "from_clientid", "session_present", "clean_start",
+    "session_expiry", "queue",     "sink",          "dead_letter",     "key",
+    "rule",           "failures"};
 
 // What is wrong, so far; at most kDiagnosticsMax are kept.
 class Diagnostics {
@@ -37,7 +47,10 @@ public:
     [[nodiscard]] std::string_view text() const { return file_.text; }
 
     // Reports every key that is not allowed.
-    void check_keys(const JsonNode& object, std::initializer_list<std::string_view> allowed) const;
+    void check_keys(const JsonNode& object, std::initializer_list<std::string_view> allowed) const {
+        check_keys(object, std::span(allowed.begin(), allowed.size()));
+    }
+    void check_keys(const JsonNode& object, std::span<const std::string_view> allowed) const;
     // Reports when it is not of this kind.
     bool want(const JsonNode& node, JsonNode::Kind kind, std::string_view what) const;
     std::string string(const JsonNode& object, std::string_view key,

@@ -207,7 +207,7 @@ private:
             set_->infos.push_back(info_of(rule));
             for (const sql::Source& source : rule.query.sources) {
                 if (rule.enabled) {
-                    set_->trie.insert(source.filter, i);
+                    add_source(source.filter, i);
                 }
             }
             for (Action& action : rule.actions) {
@@ -215,6 +215,23 @@ private:
             }
             for (Action& action : rule.error_actions) {
                 set_method(action);
+            }
+        }
+    }
+
+    // A client may publish to "$events/…": that is a message, and no rule of events sees it.
+    void add_source(const std::string& filter, std::uint32_t rule) {
+        if (!is_event_source(filter)) {
+            set_->trie.insert(filter, rule);
+            return;
+        }
+        const EventMask mask = events_matching(filter);
+        set_->events |= mask;
+        for (std::size_t kind = 0; kind < set_->of_event.size(); ++kind) {
+            auto& rules = set_->of_event[kind];
+            const bool named = (mask & mask_of(static_cast<EventKind>(kind))) != 0;
+            if (named && (rules.empty() || rules.back() != rule)) {
+                rules.push_back(rule);
             }
         }
     }
@@ -348,6 +365,8 @@ bool RuleSet::interested(std::string_view topic) const {
     impl_->trie.match(topic, [&any](std::uint32_t) { any = true; });
     return any;
 }
+
+EventMask RuleSet::events() const { return impl_->events; }
 
 std::vector<RuleCounters> RuleSet::make_counters() const {
     std::vector<RuleCounters> counters(impl_->rules.size());

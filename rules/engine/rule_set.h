@@ -15,6 +15,7 @@
 
 #include <tl/expected.hpp>
 
+#include "core/message/event.h"
 #include "rules/engine/evaluation.h"
 
 namespace causeway::rules {
@@ -177,6 +178,9 @@ public:
 
     // True when an enabled rule has a source that matches. Precondition: valid_topic_name(topic).
     [[nodiscard]] bool interested(std::string_view topic) const;
+
+    // The events that enabled rules have among their sources.
+    [[nodiscard]] EventMask events() const;
 
     // Zeroed counters with the shape of this set, one per rule.
     [[nodiscard]] std::vector<RuleCounters> make_counters() const;

@@ -119,6 +119,18 @@ void compare_properties(const std::string& path, const JsonNode& expected,
     compare_json(path, expected, given, out);
 }
 
+void compare_tags(const std::string& path, const JsonNode& expected,
+                  const std::vector<std::string>& actual, std::string& out) {
+    JsonNode given;
+    given.kind = JsonNode::Kind::kArray;
+    for (const std::string& tag : actual) {
+        JsonNode& value = given.items.emplace_back();
+        value.kind = JsonNode::Kind::kString;
+        value.text = tag;
+    }
+    compare_json(path, expected, given, out);
+}
+
 // {"text": …} and {"base64": …} stand for bytes, as in a test's payload.
 void compare_body(const std::string& path, const JsonNode& expected, const std::string& actual,
                   std::string& out) {
@@ -161,6 +173,8 @@ void compare_output(const std::string& path, const JsonNode& expected, const Out
             compare_text(at, member.value, name(actual.kind), out);
         } else if (key == "name" || key == "topic" || key == "sink") {
             compare_text(at, member.value, actual.target, out);
+        } else if (key == "tags") {
+            compare_tags(at, member.value, actual.tags, out);
         } else if (key == "key") {
             compare_text(at, member.value, actual.key, out);
         } else if (key == "path") {
@@ -208,8 +222,8 @@ public:
 
 private:
     void evaluate(std::uint32_t index, const TestCase& test) {
-        std::vector<UserProperty> properties;
-        const MessageView message = view_of(test.message, properties);
+        ViewParts parts;
+        const MessageView message = view_of(test.message, parts);
         Random random(kSeed);
         const EvalContext context{.now_ms = test.message.now_ms,
                                   .random = random,

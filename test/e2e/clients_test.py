@@ -302,7 +302,7 @@ def test_queue_over_mqtt():
         worker.messages.clear()
         worker.subscribe("$queue/jobs")
         worker.expect("again")
-        assert dict(worker.messages[0].properties.UserProperty)["receive_count"] == "2"
+        assert int(dict(worker.messages[0].properties.UserProperty)["receive_count"]) > 1
         lazy.close()
         # Refused: no name, a wildcard, and a session that outlives its connection.
         assert worker.subscribe("$queue/a/b") == [0x8F] and worker.subscribe("$queue/+") == [0x8F]

@@ -57,8 +57,12 @@ class Api:
             return 0, {}
 
     def post(self, path, body):
-        request = urllib.request.Request(self.api + path, json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
+        return self.send("POST", path, body)
+
+    def send(self, method, path, body):
+        """`body` is sent as JSON, or as it is when it is bytes."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.api + path, data, {"Content-Type": "application/json"}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, json.loads(answer.read())

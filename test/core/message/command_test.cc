@@ -338,6 +338,7 @@ TEST(Command, LimitsAreAllThere) {
     limits.peer_bytes_max = 12;
     limits.fences_max = 13;
     limits.waiting_subscribes_max = 14;
+    limits.events = 15;
     EXPECT_EQ(decoded<StateLimits>(encoded(limits), CommandKind::kSetLimits), limits);
 }
 
@@ -504,9 +505,9 @@ TEST(Entry, HoldsFramesInOrder) {
 
 TEST(RouteOutputs, ComeBackInOrderAndBadBytesFail) {
     std::string bytes;
-    append_route_output(RouteOutput{RouteKind::kQueue, "q", "k", "b", 30, 0, false}, bytes);
-    append_route_output(RouteOutput{RouteKind::kRepublish, "t", "", "b", 0, 2, true}, bytes);
-    append_route_output(RouteOutput{RouteKind::kSink, "s", "", "r", 0, 0, false}, bytes);
+    append_route_output(RouteOutput{RouteKind::kQueue, "q", "k", "b", 30, 0, false, "tags"}, bytes);
+    append_route_output(RouteOutput{RouteKind::kRepublish, "t", "", "b", 0, 2, true, {}}, bytes);
+    append_route_output(RouteOutput{RouteKind::kSink, "s", "", "r", 0, 0, false, {}}, bytes);
     ByteReader in(bytes);
     RouteOutput output;
     ASSERT_TRUE(next_route_output(in, output));
@@ -514,10 +515,12 @@ TEST(RouteOutputs, ComeBackInOrderAndBadBytesFail) {
     EXPECT_EQ(output.target, "q");
     EXPECT_EQ(output.key, "k");
     EXPECT_EQ(output.delay_s, 30U);
+    EXPECT_EQ(output.tags, "tags");
     ASSERT_TRUE(next_route_output(in, output));
     EXPECT_EQ(output.kind, RouteKind::kRepublish);
     EXPECT_EQ(output.qos, 2);
     EXPECT_TRUE(output.retain);
+    EXPECT_EQ(output.tags, "");
     ASSERT_TRUE(next_route_output(in, output));
     EXPECT_EQ(output.kind, RouteKind::kSink);
     EXPECT_FALSE(next_route_output(in, output));
@@ -553,6 +556,7 @@ TEST(Answers, OfOpenAndReceive) {
     message.topic = "t";
     message.client_id = "c";
     message.reason = "r";
+    message.tags = "\x01t";
     message.body = "b";
     std::string encoded_message;
     append_queue_message(message, encoded_message);
@@ -564,6 +568,7 @@ TEST(Answers, OfOpenAndReceive) {
     EXPECT_EQ(out.receive_count, 6U);
     EXPECT_EQ(out.client_id, "c");
     EXPECT_EQ(out.reason, "r");
+    EXPECT_EQ(out.tags, "\x01t");
     EXPECT_EQ(out.body, "b");
     EXPECT_FALSE(next_queue_message(in, out));
     EXPECT_FALSE(in.failed());

@@ -90,6 +90,7 @@ PeerItem full(PeerItemKind kind) {
     item.qos = 2;
     item.retain = true;
     item.retain_only = true;
+    item.from_event = true;
     item.filter = "plant/+/up";
     item.session = 77;
     return item;
@@ -117,6 +118,7 @@ TEST(PeerItem, ComesBackAndMayGrow) {
         EXPECT_EQ(out.qos, message ? 2 : 0);
         EXPECT_EQ(out.retain, message);
         EXPECT_EQ(out.retain_only, message);
+        EXPECT_EQ(out.from_event, message);
         EXPECT_EQ(out.filter, kind >= 3 ? item.filter : "");
         EXPECT_EQ(out.session, kind == 5 || kind == 6 ? 77U : 0U);
         EXPECT_LE(bytes.size(), peer_item_bytes_max(item.topic.size(), item.body.size(),

@@ -95,6 +95,46 @@ TEST(RulesRouterTest, EveryKindOfActionBecomesARoute) {
     }
 }
 
+TEST(RulesRouterTest, EventsGoToTheRulesThatAskForThem) {
+    RulesRouter router("n1", 1);
+    EXPECT_EQ(router.events(), 0U);
+    std::string none;
+    Event event;
+    event.kind = EventKind::kQueueDeadLetter;
+    event.at = 5;
+    event.client_id = "c7";
+    event.reason = "http 400";
+    event.topic = "plant/7";
+    event.queue = "hook";
+    event.is_sink = true;
+    const std::string body = make_body({}, R"({"v":1})");
+    event.body = body;
+    EXPECT_EQ(router.route_event(event, 9, none), 0U);
+    const auto set = compiled(
+        R"({"id": "r", "sql": "SELECT clientid, sink, queue, reason, payload.v AS v, timestamp AS t,
+            received_at AS r FROM '$events/queue/+'",
+            "actions": [{"queue": {"name": "q", "tags": ["dead", "${sink}"]}}]})");
+    router.activate(set);
+    EXPECT_EQ(router.events(), mask_of(EventKind::kQueueDeadLetter));
+    EXPECT_FALSE(router.interested("plant/7"));
+    std::string outputs;
+    EXPECT_EQ(router.route_event(event, 9, outputs), set->version());
+    const auto made = decoded(outputs);
+    ASSERT_EQ(made.size(), 1U);
+    EXPECT_EQ(made[0].payload,
+              R"({"clientid":"c7","sink":"hook","reason":"http 400","v":1,"t":5,"r":9})");
+    ByteReader in(outputs);
+    RouteOutput output;
+    ASSERT_TRUE(next_route_output(in, output));
+    EXPECT_EQ(output.tags, std::string("\x04"
+                                       "dead"
+                                       "\x04"
+                                       "hook"));
+    event.kind = EventKind::kClientConnected;
+    EXPECT_EQ(router.route_event(event, 9, none), 0U);
+    EXPECT_EQ(none, "");
+}
+
 // One thread routes, as the core loop does; another activates 100 sets meanwhile. A message's
 // outputs all come from the version that is said to have made them.
 TEST(RulesRouterTest, EachMessageIsEvaluatedByExactlyOneSet) {

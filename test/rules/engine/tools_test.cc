@@ -22,8 +22,8 @@ TEST(Capture, ReadsEveryKey) {
     const CapturedMessage message = captured(
         R"({"topic": "a/b", "payload": {"x": 1}, "clientid": "c", "username": "u", "qos": 2, "retain": true,
             "timestamp": 5, "now": 6, "user_properties": {"k": "v"}})");
-    std::vector<UserProperty> properties;
-    const MessageView view = view_of(message, properties);
+    ViewParts parts;
+    const MessageView view = view_of(message, parts);
     EXPECT_EQ(view.topic, "a/b");
     EXPECT_EQ(view.payload, R"({"x": 1})");
     EXPECT_EQ(view.clientid, "c");
@@ -100,9 +100,9 @@ TEST(Replay, DifferenceCountsLinesGivenTwice) {
 std::vector<Explanation> explained(const char* rules, const std::string& text, bool matching) {
     const auto set = compile_or_fail(rules);
     const CapturedMessage message = captured(text);
-    std::vector<UserProperty> properties;
+    ViewParts parts;
     Random random(1);
-    return explain(*set, view_of(message, properties), {.now_ms = 1, .random = random}, matching);
+    return explain(*set, view_of(message, parts), {.now_ms = 1, .random = random}, matching);
 }
 
 TEST(Explain, ShowsTheValueOfEverySubExpression) {
