@@ -48,7 +48,7 @@ Worker::Worker(const Plan& plan, std::uint32_t process, std::shared_ptr<ssl_ctx_
     const std::size_t filler = plan.publish.payload_bytes - (plan.stamped() ? kStampBytes : 0);
     filler_ = SharedBytes::take(plan.publish.text.empty()
                                     ? std::string(plan.publishers > 0 ? filler : 0, 'x')
-                                    : plan.publish.text);
+                                    : std::string(plan.publish.text));
     make_clients();
     connect_limit_ = plan.steps > 0 ? 0 : connect_limit_;
     random_ += process;

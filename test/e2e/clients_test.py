@@ -231,6 +231,24 @@ def test_rules_reload_keeps_the_old_set_when_the_new_one_is_bad():
         assert hub.drain_queue("q2") == ['{"v":3}']
 
 
+def test_memory_adds_up():
+    with Hub(PROGRAM) as hub:
+        def look():
+            status, seen = hub.get("/v1/memory")
+            assert status == 200, seen
+            parts = {part["part"]: part["bytes"] for part in seen["parts"]}
+            assert sum(parts.values()) >= seen["resident_bytes"] > 0, seen
+            return seen, parts
+        before, parts = look()
+        assert (before["connections"], parts["connections"]) == (0, 0), before
+        client = Client("measured").connect(hub)
+        after, parts = look()
+        assert (after["connections"], after["sessions"]) == (1, 1), after
+        assert parts["connections"] > 0 and parts["sessions"] > 0, parts
+        client.disconnect()
+        assert hub.post("/v1/memory", {})[0] == 405
+
+
 def test_queue_api():
     with Hub(PROGRAM) as hub:
         assert hub.post("/v1/queues/jobs/receive", {"max": 1})[1] == {"messages": []}
