@@ -4,6 +4,13 @@
 #include "rules/engine/rule_reader.h"
 
 namespace causeway::rules {
+namespace {
+
+constexpr std::uint32_t kMarkBytes = 1024;
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+}  // namespace
 
 void Diagnostics::add(Diagnostic diagnostic) {
     if (list_.size() < kDiagnosticsMax) {
@@ -13,22 +20,34 @@ void Diagnostics::add(Diagnostic diagnostic) {
 
 FileReader::FileReader(const SourceFile& file, Diagnostics& diagnostics)
     : file_(file), diagnostics_(diagnostics), lines_{0} {
+    std::uint32_t characters = 0;
     for (std::uint32_t i = 0; i < file.text.size(); ++i) {
+        if (i % kMarkBytes == 0) {
+            marks_.push_back(characters);
+        }
+        characters += begins_character(file.text[i]) ? 1 : 0;
         if (file.text[i] == '\n') {
             lines_.push_back(i + 1);
         }
     }
+    marks_.push_back(characters);
+}
+
+// Not from the start of the line: a file of many rules may be one line.
+std::uint32_t FileReader::characters_before(std::uint32_t offset) const {
+    offset = std::min(offset, static_cast<std::uint32_t>(file_.text.size()));
+    const std::uint32_t mark = offset / kMarkBytes;
+    const std::uint32_t from = mark * kMarkBytes;
+    const std::string_view rest = std::string_view(file_.text).substr(from, offset - from);
+    return marks_[mark] +
+           static_cast<std::uint32_t>(std::count_if(rest.begin(), rest.end(), begins_character));
 }
 
 Diagnostic FileReader::at(std::uint32_t offset, std::string message) const {
     const auto next = std::upper_bound(lines_.begin(), lines_.end(), offset);
-    const std::uint32_t start = *(next - 1);
-    const std::string_view before = std::string_view(file_.text).substr(start, offset - start);
-    const auto characters = std::count_if(before.begin(), before.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-    });
     return Diagnostic{file_.path, static_cast<std::uint32_t>(next - lines_.begin()),
-                      static_cast<std::uint32_t>(characters) + 1, std::move(message)};
+                      characters_before(offset) - characters_before(*(next - 1)) + 1,
+                      std::move(message)};
 }
 
 void FileReader::report(std::uint32_t offset, std::string message) const {

@@ -68,10 +68,12 @@ public:
 
 private:
     std::string checked_identifier(const JsonNode& node, std::string_view key) const;
+    [[nodiscard]] std::uint32_t characters_before(std::uint32_t offset) const;
 
     const SourceFile& file_;
     Diagnostics& diagnostics_;
     std::vector<std::uint32_t> lines_;  // where each begins
+    std::vector<std::uint32_t> marks_;  // characters before each KiB, and before the end
 };
 
 [[nodiscard]] std::optional<Rule> read_rule(const FileReader& file, const JsonNode& object);
