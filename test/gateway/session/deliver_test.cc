@@ -204,7 +204,7 @@ TEST_P(DeliverEachVersion, PubcompBeforePubrel) {
     EXPECT_THAT(device.take_acknowledged(), IsEmpty());
 }
 
-TEST_P(DeliverEachVersion, ReleaseOnResume) {  // [MQTT-4.4.0-1]
+TEST_P(DeliverEachVersion, ReleaseOnResume) {  // [MQTT-4.4.0-1] [MQTT-4.3.3-5]
     device.release(40);
     const auto pubrel = device.take<mqtt::Pubrel>();
     EXPECT_EQ(pubrel.packet_id, 40);

@@ -34,7 +34,7 @@ protected:
     Device device;
 };
 
-TEST_P(SubscribeEachVersion, TheCoreDecidesEachFilter) {  // [MQTT-3.8.4-2, -6, MQTT-3.9.3-1]
+TEST_P(SubscribeEachVersion, TheCoreDecidesEachFilter) {  // [MQTT-3.8.4-2, -5, -6, MQTT-3.9.3-1]
     subscribe(10, {"a/+", "b/#", "c"}, 2);
     EXPECT_TRUE(device.sent.empty());
     const auto command = device.asked.front().as<Subscribe>();
