@@ -6,9 +6,9 @@
 namespace causeway {
 namespace {
 
-constexpr std::uint8_t kQosMask = 0x03;
-constexpr std::uint8_t kQosMax = 2;
-constexpr std::uint8_t kRetainFlag = 0x04;
+constexpr std::uint8_t kEventQosMask = 0x03;
+constexpr std::uint8_t kEventQosMax = 2;
+constexpr std::uint8_t kEventRetainFlag = 0x04;
 constexpr std::uint8_t kSessionPresentFlag = 0x08;
 constexpr std::uint8_t kCleanStartFlag = 0x10;
 constexpr std::uint8_t kSinkFlag = 0x20;
@@ -26,7 +26,7 @@ EventMask events_matching(std::string_view filter) {
 void encode(const Event& event, std::string& out) {
     ByteWriter writer(out);
     writer.u8(static_cast<std::uint8_t>(event.kind));
-    writer.u8(static_cast<std::uint8_t>(event.qos | (event.retain ? kRetainFlag : 0) |
+    writer.u8(static_cast<std::uint8_t>(event.qos | (event.retain ? kEventRetainFlag : 0) |
                                         (event.session_present ? kSessionPresentFlag : 0) |
                                         (event.clean_start ? kCleanStartFlag : 0) |
                                         (event.is_sink ? kSinkFlag : 0)));
@@ -44,8 +44,8 @@ bool decode(std::string_view in, Event& out) {
     const std::uint8_t kind = reader.u8();
     const std::uint8_t flags = reader.u8();
     out.kind = static_cast<EventKind>(kind);
-    out.qos = flags & kQosMask;
-    out.retain = (flags & kRetainFlag) != 0;
+    out.qos = flags & kEventQosMask;
+    out.retain = (flags & kEventRetainFlag) != 0;
     out.session_present = (flags & kSessionPresentFlag) != 0;
     out.clean_start = (flags & kCleanStartFlag) != 0;
     out.is_sink = (flags & kSinkFlag) != 0;
@@ -55,7 +55,7 @@ bool decode(std::string_view in, Event& out) {
                                    &out.dead_letter, &out.key}) {
         *text = reader.string();
     }
-    return !reader.failed() && kind < kEventNames.size() && out.qos <= kQosMax;
+    return !reader.failed() && kind < kEventNames.size() && out.qos <= kEventQosMax;
 }
 
 }  // namespace causeway
