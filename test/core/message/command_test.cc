@@ -401,9 +401,9 @@ TEST(Command, CutShortAnywhereIsRefused) {
     small.peer_messages_max = small.peer_bytes_max = small.fences_max = 1;
     small.waiting_subscribes_max = 1;
     const std::string limits = encoded(small);
-    // Without the last four it is what an older version wrote.
-    expect_refused_when_cut<StateLimits>(limits, limits.size() - 4);
-    for (std::size_t size = limits.size() - 3; size < limits.size(); ++size) {
+    // Without the last five, or the last, it is what an older version wrote.
+    expect_refused_when_cut<StateLimits>(limits, limits.size() - 5);
+    for (std::size_t size = limits.size() - 4; size < limits.size() - 1; ++size) {
         ByteReader in(std::string_view(limits).substr(0, size));
         CommandHeader header;
         StateLimits out;

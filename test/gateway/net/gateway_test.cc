@@ -308,7 +308,7 @@ TEST_F(GatewayTest, AConnectThatWaitedTooLongIsRefused) {
         waiting.push_back(std::make_unique<Client>(port()));
         waiting.back()->send(connect5("w" + std::to_string(i)));
     }
-    EXPECT_EQ(first.receive_rest()[3], '\x88');
+    EXPECT_EQ(first.receive_rest(), "") << "the core has its OPEN: what becomes of it is not known";
     // One of them has had its turn in the core meanwhile; nothing comes from there.
     int busy = 0;
     for (auto& client : waiting) {

@@ -111,8 +111,8 @@ TEST(RulesRouterTest, EventsGoToTheRulesThatAskForThem) {
     event.body = body;
     EXPECT_EQ(router.route_event(event, 9, none), 0U);
     const auto set = compiled(
-        R"({"id": "r", "sql": "SELECT clientid, sink, queue, reason, payload.v AS v, timestamp AS t,
-            received_at AS r FROM '$events/queue/+'",
+        R"({"id": "r", "sql": "SELECT clientid, sink, queue, reason, payload.v AS v, timestamp AS t,)"
+        R"( received_at AS r FROM '$events/queue/+'",
             "actions": [{"queue": {"name": "q", "tags": ["dead", "${sink}"]}}]})");
     router.activate(set);
     EXPECT_EQ(router.events(), mask_of(EventKind::kQueueDeadLetter));
