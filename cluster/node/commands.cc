@@ -136,7 +136,8 @@ void Group::take_unlogged(wire::Commands& commands) {
         route_unlogged(command);
     }
     view_.ports.apply(id(), replica::ApplyUnlogged{
-                                commands.stream, SharedBytes::take(std::move(commands.unlogged))});
+                                commands.stream, SharedBytes::take(std::move(commands.unlogged)),
+                                replica_.term()});
 }
 
 // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.

@@ -314,6 +314,11 @@ void Core::take(NodeId from, wire::AttachStream& attach) { to_group(from, attach
 void Core::take(NodeId from, wire::Commands& commands) { to_group(from, commands); }
 
 void Core::take(NodeId from, wire::PeerItems& items) {
+    // Before its ping, perhaps: what its predecessor sent is late from now on.
+    const auto known = view_.leaders.find(items.from);
+    if (known != view_.leaders.end() && items.term > known->second.term) {
+        learn_leader(LeaderIs{items.from, from, items.term});
+    }
     if (Group* to = group(items.to)) {
         to->take(speaker(from), items);
     }

@@ -46,7 +46,8 @@ void Group::send_items(replica::PeerRead& read) {
     const auto leader = view_.leaders.find(read.set);
     if (leader != view_.leaders.end() && leader->second.node) {
         view_.ports.send(leader->second.node, wire::PeerItems{id(), read.set, read.batch.first,
-                                                              std::move(read.batch.items)});
+                                                              std::move(read.batch.items),
+                                                              replica_.term()});
     }
 }
 
@@ -85,8 +86,7 @@ void Group::take(const Speaker& from, wire::PeerItems& items) {
     if (items.first == 0) {
         // Of a leader that was frozen or cut off: behind what its successor sent meanwhile.
         const auto leader = view_.leaders.find(items.from);
-        if (leader != view_.leaders.end() && leader->second.node &&
-            leader->second.node != from.node) {
+        if (leader != view_.leaders.end() && items.term < leader->second.term) {
             return;
         }
         view_.ports.apply(id(),
@@ -107,6 +107,9 @@ void Group::take(const Speaker& from, wire::PeerItems& items) {
 void Group::send_unlogged(std::vector<state::UnloggedPeers>& all) {
     std::map<GroupId, std::string> frames;
     for (const state::UnloggedPeers& one : all) {
+        if (one.term != replica_.term()) {
+            continue;  // apply stood still, and another led meanwhile
+        }
         for (const GroupId set : one.sets) {
             append_frame(one.frame, frames[set]);
         }
@@ -114,7 +117,8 @@ void Group::send_unlogged(std::vector<state::UnloggedPeers>& all) {
     for (auto& [set, bytes] : frames) {
         const auto leader = view_.leaders.find(set);
         if (leader != view_.leaders.end() && leader->second.node) {
-            view_.ports.send(leader->second.node, wire::PeerItems{id(), set, 0, std::move(bytes)});
+            view_.ports.send(leader->second.node, wire::PeerItems{id(), set, 0, std::move(bytes),
+                                                               replica_.term()});
         }
     }
 }

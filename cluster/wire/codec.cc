@@ -271,12 +271,14 @@ void write_fields(const PeerItems& frame, ByteWriter& out) {
     out.varint(frame.to.value());
     out.varint(frame.first);
     out.string(frame.items);
+    out.varint(frame.term.value());
 }
 void read_fields(FieldReader& in, PeerItems& frame) {
     in.number(frame.from);
     in.number(frame.to);
     in.number(frame.first);
     in.text(frame.items);
+    in.number(frame.term);
 }
 
 void write_fields(const PeerItemsAck& frame, ByteWriter& out) {

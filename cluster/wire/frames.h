@@ -130,6 +130,7 @@ struct PeerItems {
     GroupId to;
     std::uint64_t first = 0;  // number of the first item; 0: QoS 0 publishes, which have none
     std::string items;        // core/message/peer.h; publishes: framed
+    Term term;                // of the leader that sends; publishes: in which it took them
 };
 // `accepted`: every item up to here was applied by `to`.
 struct PeerItemsAck {

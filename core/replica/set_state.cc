@@ -130,6 +130,9 @@ void SetState::perform(ApplyUnlogged& work) {
         machine_->publish_unlogged(publish, work.frames, outputs_);
     });
     outputs_.stream(work.stream).unlogged_bytes_done += work.frames.size();
+    for (state::UnloggedPeers& one : outputs_.unlogged_peers) {
+        one.term = work.term;
+    }
     hand_out_unlogged();
 }
 

@@ -92,6 +92,7 @@ struct ApplyEntries {
 struct ApplyUnlogged {
     StreamId stream = 0;
     SharedBytes frames;
+    Term term;  // in which the leader took them
 };
 // The replica began to lead (again), or ceased to.
 struct Serve {

@@ -101,6 +101,7 @@ struct LiveStream {
 struct UnloggedPeers {
     std::vector<GroupId> sets;  // ascending
     std::string frame;
+    Term term;  // in which the leader took it
 };
 
 // What applying a batch of entries gave.

@@ -54,8 +54,8 @@ protected:
         wire::Frame frame = wire::Ping{wall_of(ahead_ms), std::move(led)};
         core_->on_frame(NodeId(from), frame);
     }
-    void unlogged(std::uint64_t from) {
-        wire::Frame frame = wire::PeerItems{kOther, kSet, 0, "frames"};
+    void unlogged(std::uint64_t from, std::uint64_t term) {
+        wire::Frame frame = wire::PeerItems{kOther, kSet, 0, "frames", Term(term)};
         core_->on_frame(NodeId(from), frame);
     }
     void run(MonoMs ms) {
@@ -234,13 +234,21 @@ TEST_F(CoreTest, QoS0OfAReplacedLeaderIsDropped) {
     ping(2, 0, {{kOther, Term(5), Index(10)}});
     run(kSecondMs);
     ASSERT_TRUE(core_->group(kSet)->serving());
-    unlogged(2);
+    unlogged(2, 5);
     EXPECT_EQ(unlogged_taken_, 1);
     ping(3, 0, {{kOther, Term(6), Index(11)}});
-    unlogged(2);
+    unlogged(2, 5);
     EXPECT_EQ(unlogged_taken_, 1);
-    unlogged(3);
+    unlogged(3, 6);
     EXPECT_EQ(unlogged_taken_, 2);
+    // Also when nobody is known to lead any more, and when it leads again.
+    ping(3, 0);
+    unlogged(2, 5);
+    EXPECT_EQ(unlogged_taken_, 2);
+    unlogged(2, 7);  // before its ping
+    EXPECT_EQ(unlogged_taken_, 3);
+    unlogged(3, 6);
+    EXPECT_EQ(unlogged_taken_, 3);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ inline auto fields(const Welcome& f) { return std::tie(f.set, f.loop, f.attachme
 inline auto fields(const StreamRefused& f) {
     return std::tie(f.set, f.loop, f.attachment, f.reason, f.leader);
 }
-inline auto fields(const PeerItems& f) { return std::tie(f.from, f.to, f.first, f.items); }
+inline auto fields(const PeerItems& f) { return std::tie(f.from, f.to, f.first, f.items, f.term); }
 inline auto fields(const PeerItemsAck& f) { return std::tie(f.from, f.to, f.accepted); }
 inline auto fields(const Call& f) { return std::tie(f.id, f.method, f.body); }
 inline auto fields(const Reply& f) { return std::tie(f.id, f.ok, f.body); }
@@ -146,7 +146,7 @@ public:
             case 10:
                 return ping();
             case 11:
-                return PeerItems{id<GroupId>(), id<GroupId>(), number(), text()};
+                return PeerItems{id<GroupId>(), id<GroupId>(), number(), text(), id<Term>()};
             case 12:
                 return PeerItemsAck{id<GroupId>(), id<GroupId>(), number()};
             case 13:

@@ -131,7 +131,7 @@ TEST(Frozen, StreamsFromTheLeader) {
 TEST(Frozen, Nodes) {
     expect_frame(Ping{1000, {{GroupId(0), Term(5), Index(6)}, {GroupId(1), Term(7), Index(200)}}},
                  "0b000000 0c e807 02 000506 0107c801");
-    expect_frame(PeerItems{GroupId(1), GroupId(2), 40, "abc"}, "08000000 0d 01 02 28 03616263");
+    expect_frame(PeerItems{GroupId(1), GroupId(2), 40, "abc", Term(7)}, "09000000 0d 01 02 28 03616263 07");
     expect_frame(PeerItemsAck{GroupId(1), GroupId(2), 42}, "04000000 0e 01 02 2a");
     expect_frame(Call{5, "join", "x"}, "09000000 0f 05 046a6f696e 0178");
     expect_frame(Reply{5, false, "no"}, "06000000 10 05 00 026e6f");
