@@ -190,6 +190,15 @@ void Group::propose_step() {
     propose(scratch_);
 }
 
+// Some a turn: a new leader may find tens of thousands, and each may be evaluated by the rules.
+void Group::propose_selves() {
+    constexpr std::size_t kTurn = 256;
+    for (std::size_t count = 0; serving_ && count < kTurn && !self_items_.empty(); ++count) {
+        propose_self(self_items_.front());
+        self_items_.pop_front();
+    }
+}
+
 void Group::propose_self(const state::SelfItem& item) {
     SelfPublish command;
     command.n = item.n;

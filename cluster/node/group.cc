@@ -1,5 +1,7 @@
 #include "cluster/node/group.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace causeway::node {
@@ -52,6 +54,7 @@ void Group::tick(MonoMs now_ms) {
         handed_over_at_ = now_ms;
         replica_.hand_over();
     }
+    propose_selves();
     retry_exchanges(now_ms);
     tick_snapshots(now_ms);
     if (serving_ && step_at_ != 0 && step_at_ <= now()) {
@@ -82,6 +85,7 @@ void Group::on_role(GroupId group, bool serving) {
     attached_.clear();
     waiting_.clear();
     exchanges_.clear();
+    self_items_.clear();  // who leads next reads them anew
     step_under_way_ = false;
     step_at_ = 0;
     proposed_limits_.reset();
@@ -113,9 +117,8 @@ void Group::on_applied(replica::Applied& applied) {
     if (!serving_) {
         return;
     }
-    for (const state::SelfItem& item : applied.self_items) {
-        propose_self(item);
-    }
+    std::move(applied.self_items.begin(), applied.self_items.end(), std::back_inserter(self_items_));
+    propose_selves();
     if (!applied.ready_queues.empty()) {
         view_.ready_queues.insert(applied.ready_queues.begin(), applied.ready_queues.end());
         view_.ports.queues_ready(std::move(applied.ready_queues));

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -173,6 +174,7 @@ private:
     void take_unlogged(wire::Commands& commands);
     void route_unlogged(std::string_view command);
     void propose_step();
+    void propose_selves();
     void propose_self(const state::SelfItem& item);
     std::uint64_t route_self(const state::SelfItem& item);
     std::uint64_t route_event(const state::SelfItem& item);
@@ -203,6 +205,7 @@ private:
     bool step_under_way_ = false;
     SetMs step_at_ = 0;  // 0: no timer
     StateLimits applied_limits_;
+    std::deque<state::SelfItem> self_items_;  // to be proposed; as many as the state has
     std::optional<StateLimits> proposed_limits_;  // by this leader
     GroupCounters counters_;
     std::string scratch_;

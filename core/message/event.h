@@ -1,5 +1,5 @@
 // Events: what happened in a set, as rules may ask for it by `FROM '$events/…'`. The state machine
-// makes an event only when the active rules name its kind (kSetEvents); it is an item of the set's
+// makes an event only when the active rules name its kind (StateLimits::events); it is an item of the set's
 // stream to itself, so it survives restarts and leader changes, and the leader gives it to the
 // rules in order. rule/failed alone is made by the rules themselves. Pure; any thread. Source:
 // docs/rules.md, "Events".

@@ -32,7 +32,12 @@ Replica::Replica(const ReplicaOptions& options, const raft::Start& start,
       raft_(options.raft, start, reader_),
       applied_(start.applied) {}
 
-void Replica::campaign() { raft_.campaign(); }
+void Replica::campaign() {
+    if (!held_back_) {
+        raft_.campaign();
+    }
+}
+
 void Replica::tick() {
     const bool waits = appended_seq_ > durable_seq_ && durable_seq_ == ticked_seq_ && !installing_;
     stalled_ticks_ = waits ? stalled_ticks_ + 1 : 0;

@@ -168,8 +168,8 @@ void SetState::perform(Serve& work) {
     serving_ = work.serving;
     routes_.clear();
     if (serving_) {
-        // Wills and delayed messages that wait for a leader, and what sinks are owed.
-        constexpr std::uint64_t kAll = 64U << 20;
+        // Wills, delayed messages and events that wait for a leader, and what sinks are owed.
+        constexpr std::uint64_t kAll = ~std::uint64_t{0};
         news_.self_items = machine_->read_self(0, kAll);
         for (const QueueStatus& outbox : machine_->statistics().outboxes) {
             if (outbox.messages != 0) {

@@ -9,6 +9,10 @@
 namespace causeway::state {
 namespace {
 
+ItemMessage message_of(const Outgoing& message) {
+    return ItemMessage{message.topic, message.client_id, message.body, message.expires_at};
+}
+
 // Packet ids repeat after 65,535 numbers: never have more than that between the first
 // unacknowledged number and the newest pushed one.
 constexpr std::uint64_t kSpanMax = 65'534;
@@ -124,7 +128,7 @@ void Sessions::deliver_collected(const Outgoing& message, bool attached_only) {
         to.retain = to.retain && message.retain;                     // [MQTT-3.3.1-12]
         copies += to.qos != 0 && to.session->inbox ? 1 : 0;
     }
-    const ItemMessage stored{message.topic, message.client_id, message.body, message.expires_at};
+    const ItemMessage stored = message_of(message);
     const std::uint64_t body_id = copies > 1 ? items_.put_body(stored, copies) : 0;
     for (const Recipient& to : recipients_) {
         if (to.qos != 0 && to.session->inbox) {
@@ -187,14 +191,6 @@ std::uint32_t message_index(Context& context, StreamId stream, const Outgoing& m
 
 }  // namespace
 
-namespace {
-
-ItemMessage message_of(const Outgoing& message) {
-    return ItemMessage{message.topic, message.client_id, message.body, message.expires_at};
-}
-
-}  // namespace
-
 Item Sessions::item_of(const Outgoing& message, const Recipient& to) {
     Item item;
     item.qos = to.qos;
@@ -231,7 +227,7 @@ bool Sessions::window_open(const Session& session) const {
 }
 
 // True when the inbox can take a message of so many bytes, after evicting the oldest waiting ones.
-bool Sessions::make_room(Session& session, std::uint64_t bytes) {
+bool Sessions::make_room(Session& session, std::uint64_t bytes, bool for_event) {
     const StateLimits& limits = context_.meta.limits;
     Inbox& inbox = *session.inbox;
     while (inbox.messages + 1 > limits.inbox_messages_max ||
@@ -253,7 +249,10 @@ bool Sessions::make_room(Session& session, std::uint64_t bytes) {
         if (oldest == 0) {
             return false;  // all of it is in flight
         }
-        tell_message(EventKind::kMessageDropped, session, oldest, kInboxFull);
+        // Else one event could be the end of a whole inbox, message by message.
+        if (!for_event) {
+            tell_message(EventKind::kMessageDropped, session, oldest, kInboxFull);
+        }
         drop_item(session, oldest, body_id, size);
         inbox.cursor = oldest;
         ++context_.counters().inbox_evicted;
@@ -283,7 +282,7 @@ void Sessions::append(Session& session, const Outgoing& message, const Recipient
     std::string record;
     encode(item, record);
     ++context_.counters().inbox_made;
-    if (!make_room(session, record.size())) {
+    if (!make_room(session, record.size(), item.from_event)) {
         ++context_.counters().inbox_evicted;
         tell_message(EventKind::kMessageDropped, session, item, message_of(message), kInboxFull);
         items_.release_body(body_id);
@@ -412,7 +411,9 @@ void Sessions::push_waiting(Session& session, std::uint64_t n, std::string_view 
         // [MQTT-4.3.3-7]
         n > inbox.pushed && message.expires_at != 0 && message.expires_at <= context_.now();
     if (!found || expired) {
-        tell_message(EventKind::kMessageDropped, session, item, message, kExpired);
+        if (found) {
+            tell_message(EventKind::kMessageDropped, session, item, message, kExpired);
+        }
         drop_item(session, n, item.body_id, record.size());
         ++context_.counters().inbox_expired;
         return;

@@ -228,7 +228,7 @@ private:
     void deliver_collected(const Outgoing& message, bool attached_only);
     void append(Session& session, const Outgoing& message, const Recipient& to,
                 std::uint64_t body_id);
-    bool make_room(Session& session, std::uint64_t bytes);
+    bool make_room(Session& session, std::uint64_t bytes, bool for_event);
     // Without its message.
     static Item item_of(const Outgoing& message, const Recipient& to);
     void push_direct(Session& session, const Outgoing& message, const Recipient& to);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cluster/control/model.h"
 #include "gateway/api/json_body.h"
 #include "rules/engine/capture.h"
 #include "rules/engine/explain.h"
@@ -85,6 +86,9 @@ Compiled chosen(const Ordered& body, const std::shared_ptr<const rules::RuleSet>
                       : Compiled{nullptr, error(412, "no rules are active: give sql or files")};
     }
     std::vector<rules::SourceFile> files;
+    if (!body["files"].is_array() || body["files"].size() > control::kRuleFilesMax) {
+        return {nullptr, error(400, "files is an array of {name, text}")};
+    }
     for (const auto& file : body["files"]) {
         if (!file.is_object() || file.size() != 2 || !file.contains("name") ||
             !file["name"].is_string() || !file.contains("text") || !file["text"].is_string()) {
@@ -125,11 +129,11 @@ Compiled compile(std::span<const rules::SourceFile> files) {
 
 io::HttpResponse test_rules(const io::HttpRequest& request,
                             const std::shared_ptr<const rules::RuleSet>& active) {
+    if (depth_of(request.body) > kDepthMax) {  // before anything recurses
+        return error(400, "the message is nested deeper than 64");
+    }
     if (const Body checked = parse_body(request, {"message", "sql", "files"}); checked.refusal) {
         return *checked.refusal;
-    }
-    if (depth_of(request.body) > kDepthMax) {
-        return error(400, "the message is nested deeper than 64");
     }
     const Ordered body = request.body.empty() ? Ordered::object() : Ordered::parse(request.body);
     if (!body.contains("message") || (body.contains("sql") && body.contains("files"))) {

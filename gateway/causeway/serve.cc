@@ -65,7 +65,8 @@ private:
     Result<> open_node();
     Result<> join_cluster(node::NodeOptions& options) const;
     Result<> open_gateway();
-    Result<> load_rules();
+    // Null: there is no directory.
+    Result<std::shared_ptr<const rules::RuleSet>> load_rules();
     void activate(std::shared_ptr<const rules::RuleSet> set);
     void take_rules(const control::RuleVersion& version);
     void reload();
@@ -104,11 +105,17 @@ Result<> Hub::open() {
     if (error) {
         return fail(config_.data_dir + ": " + error.message());
     }
+    // A node alone leads as soon as it runs, and what waited there is for the rules.
+    auto loaded = load_rules();
+    if (!loaded) {
+        return tl::unexpected(loaded.error());
+    }
+    router_.activate(*loaded);
     if (auto opened = open_node(); !opened) {
         return opened;
     }
-    if (auto loaded = load_rules(); !loaded) {
-        return loaded;
+    if (*loaded) {
+        activate(std::move(*loaded));
     }
     node_->watch_rules(admin_, [this](const control::RuleVersion& rules) { take_rules(rules); });
     if (auto opened = open_gateway(); !opened) {
@@ -287,9 +294,9 @@ Result<> Hub::open_gateway() {
     return {};
 }
 
-Result<> Hub::load_rules() {
+Result<std::shared_ptr<const rules::RuleSet>> Hub::load_rules() {
     if (config_.rules_dir.empty()) {
-        return {};
+        return nullptr;
     }
     rules_fingerprint_ = fingerprint(config_.rules_dir);
     auto sources = read_rules(config_.rules_dir);
@@ -301,8 +308,7 @@ Result<> Hub::load_rules() {
         return fail(rules::to_string(set.error().front()) + "; causeway rules check " +
                     config_.rules_dir + " lists all");
     }
-    activate(std::move(*set));
-    return {};
+    return std::move(*set);
 }
 
 void Hub::activate(std::shared_ptr<const rules::RuleSet> set) {

@@ -172,10 +172,6 @@ Value unsigned_integer(std::uint64_t value) {
     return Value::integer(static_cast<std::int64_t>(value & 0x7FFF'FFFF'FFFF'FFFFU));
 }
 
-}  // namespace
-
-namespace {
-
 Value optional_boolean(const std::optional<bool>& value) {
     return value ? Value::boolean(*value) : Value{};
 }

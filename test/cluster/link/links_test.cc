@@ -35,7 +35,7 @@ TEST(Links, FramesArriveInOrderBothWays) {
     for (int i = 0; i < 300; ++i) {
         const std::uint64_t size = random.chance(1, 20) ? random.below(300'000) : random.below(900);
         wire::PeerItems items{GroupId(1), GroupId(2), static_cast<std::uint64_t>(i),
-                              std::string(size, static_cast<char>(i))};
+                              std::string(size, static_cast<char>(i)), Term{}};
         sent.push_back(items.items);
         std::string frame;
         append(items, frame);
