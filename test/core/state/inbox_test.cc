@@ -401,7 +401,8 @@ TEST_P(Expiry, AWaitingMessageIsNotPushedOnceExpired) {
 }
 
 // [MQTT-3.3.2-5] is about messages whose delivery has not begun; what was sent is sent again until
-// it is acknowledged [MQTT-4.4.0-1] [MQTT-4.3.3-7], else a QoS 2 packet id would be left open at the client.
+// it is acknowledged [MQTT-4.4.0-1] [MQTT-4.3.3-7], else a QoS 2 packet id would be left open at
+// the client.
 TEST_P(Expiry, AMessageOnItsWayIsCompleted) {
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 2);
