@@ -99,9 +99,10 @@ void Group::take_command(std::string_view command, StreamId stream) {
         ++counters_.refused_disk;
         Refused refused{ResultCode::kQuotaExceeded};
         Publish fields;
-        if (publish && decode(in, fields) && fields.qos == 2) {
+        if (publish && decode(in, fields)) {
+            refused.publisher = publisher_of(fields);
             refused.epoch = fields.epoch;
-            refused.packet_id = fields.packet_id;
+            refused.packet_id = fields.qos == 2 ? fields.packet_id : std::uint16_t{0};
         }
         scratch_.clear();
         encode(header, refused, scratch_);
@@ -135,9 +136,9 @@ void Group::take_unlogged(wire::Commands& commands) {
         ++counters_.unlogged;
         route_unlogged(command);
     }
-    view_.ports.apply(id(), replica::ApplyUnlogged{
-                                commands.stream, SharedBytes::take(std::move(commands.unlogged)),
-                                replica_.term()});
+    view_.ports.apply(id(), replica::ApplyUnlogged{commands.stream,
+                                                   SharedBytes::take(std::move(commands.unlogged)),
+                                                   replica_.term()});
 }
 
 // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.

@@ -70,7 +70,8 @@ bool Streams::submit_to(GroupId set, std::string_view command, const CommandTag&
 
 void Streams::add(Stream& stream, std::string command, const CommandTag& tag) {
     stream.waiting_bytes += command.size();
-    stream.waiting.push_back(Waiting{tag, std::move(command)});
+    const auto behind = static_cast<std::uint32_t>(stream.waiting.size());
+    stream.waiting.push_back(Waiting{tag, behind, std::move(command)});
     ++stream.unsent;
 }
 
@@ -205,13 +206,14 @@ void Streams::flush(Stream& stream) {
 void Streams::encode_unsent(Stream& stream, std::string& frames) {
     std::size_t at = stream.waiting.size() - stream.unsent;
     while (at < stream.waiting.size() && frames.size() < kFrameBytes) {
-        const std::string_view command = stream.waiting[at].command;
+        const auto& [tag, behind, command] = stream.waiting[at];
         scratch_.clear();
         ByteWriter writer(scratch_);
         writer.u8(static_cast<std::uint8_t>(command.front()));
         writer.varint(stream.id);
         writer.varint(stream.first + at);
-        writer.raw(command.substr(1));
+        writer.varint(behind);
+        writer.raw(std::string_view(command).substr(1));
         append_frame(scratch_, frames);
         ++at;
     }

@@ -105,7 +105,8 @@ public:
 private:
     struct Waiting {
         CommandTag tag;
-        std::string command;  // kind and fields, without stream and number
+        std::uint32_t behind = 0;  // how many waited when it came: CommandHeader::behind
+        std::string command;       // kind and fields, without stream and number
     };
     // A SUBSCRIBE that other sets have to learn of first.
     struct Later {

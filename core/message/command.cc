@@ -1,5 +1,8 @@
 #include "core/message/command.h"
 
+#include <algorithm>
+
+#include "core/base/hash.h"
 #include "core/message/command_fields.h"
 
 namespace causeway {
@@ -207,6 +210,12 @@ void encode(const CommandHeader& header, const Publish& command, std::string& ou
     }
 }
 
+std::uint64_t publisher_of(const Publish& publish) {
+    return publish.epoch == 0
+               ? 0
+               : std::max<std::uint64_t>(hash64(publish.client_id, publish.epoch), 1);
+}
+
 bool decode(ByteReader& in, Publish& out) {
     out = Publish{};
     return decode_publish_fields(in, out) &&
@@ -367,6 +376,7 @@ bool decode_header(ByteReader& in, CommandHeader& out) {
     out.kind = static_cast<CommandKind>(in.u8());
     out.stream = get_u32(in);
     out.seq = in.varint();
+    out.behind = in.varint();
     return !in.failed();
 }
 

@@ -70,6 +70,8 @@ struct CommandHeader {
     CommandKind kind{};
     StreamId stream = 0;
     std::uint64_t seq = 0;
+    // How many numbers before this one had no answer when it was given to the stream.
+    std::uint64_t behind = 0;
 };
 
 struct Hello {
@@ -134,6 +136,9 @@ struct Publish {
     std::string_view username;
     std::string_view peer_host;
 };
+
+// Who publishes on which connection, as a hash that every node computes alike; 0: no device.
+[[nodiscard]] std::uint64_t publisher_of(const Publish& publish);
 
 struct Release {
     std::uint64_t epoch = 0;
@@ -225,6 +230,7 @@ struct Refused {
     // Of a QoS 2 publish: sent again, it may have been accepted the first time. 0: none.
     std::uint64_t epoch = 0;
     std::uint16_t packet_id = 0;
+    std::uint64_t publisher = 0;  // of a publish: publisher_of()
 };
 
 struct SelfPublish {

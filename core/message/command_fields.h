@@ -17,6 +17,7 @@ inline void put_header(CommandKind kind, const CommandHeader& header, std::strin
     writer.u8(static_cast<std::uint8_t>(kind));
     writer.varint(header.stream);
     writer.varint(header.seq);
+    writer.varint(header.behind);
 }
 
 inline bool get_bool(ByteReader& in) { return in.u8() != 0; }

@@ -156,17 +156,20 @@ void encode(const CommandHeader& header, const Refused& command, std::string& ou
     put_header(CommandKind::kRefused, header, out);
     ByteWriter writer(out);
     writer.u8(static_cast<std::uint8_t>(command.code));
-    if (command.packet_id != 0) {
+    if (command.packet_id != 0 || command.publisher != 0) {
         writer.varint(command.epoch);
         writer.u16(command.packet_id);
+        writer.u64(command.publisher);
     }
 }
 
 bool decode(ByteReader& in, Refused& out) {
+    out = Refused{};
     out.code = static_cast<ResultCode>(in.u8());
     if (!in.at_end()) {
         out.epoch = in.varint();
         out.packet_id = in.u16();
+        out.publisher = in.u64();
     }
     return !in.failed();
 }

@@ -56,6 +56,8 @@ struct Machine::Parts {
     Index applied;
 
     void apply_command(std::string_view command);
+    CommandResult perform_in_order(const CommandHeader& header, ByteReader& in,
+                                   const Stream& stream, std::uint64_t& refused_of);
     CommandResult perform(const CommandHeader& header, ByteReader& in);
     ResultCode perform_session(const CommandHeader& header, ByteReader& in, std::string& detail);
     ResultCode perform_queue(const CommandHeader& header, ByteReader& in, std::string& detail);
@@ -142,21 +144,57 @@ void Machine::Parts::apply_command(std::string_view command) {
         stream == nullptr ? ResultCode::kDead : streams.admit(*stream, header.seq);
     CommandResult result;
     if (admitted == ResultCode::kOk) {
-        result = perform(header, in);
+        std::uint64_t refused_of = 0;
+        result = perform_in_order(header, in, *stream, refused_of);
         // The command itself may have moved or removed the records of streams.
         stream = streams.find(header.stream);
         if (stream != nullptr) {
-            streams.applied(*stream, header.seq, result.code);
+            streams.applied(*stream, header.seq, result.code, refused_of);
         }
     } else if (admitted == ResultCode::kDuplicate) {
-        for (const auto& [seq, code] : stream->not_ok) {
-            result.code = seq == header.seq ? code : result.code;
+        for (const Stream::NotOk& one : stream->not_ok) {
+            result.code = one.seq == header.seq ? one.code : result.code;
         }
     } else {
         result.code = admitted;
     }
     result.seq = header.seq;
     context.out->stream(header.stream).results.push_back(std::move(result));
+}
+
+// Rule 4: a publish behind a refused one is refused too, unless the gateway knew of the refusal:
+// the client may have lost its answer, and would send both again in an order that nobody has seen.
+// `refused_of`: whose publish was refused for a reason of its own.
+CommandResult Machine::Parts::perform_in_order(const CommandHeader& header, ByteReader& in,
+                                               const Stream& stream, std::uint64_t& refused_of) {
+    const std::string_view fields = in.rest();
+    Publish publish;
+    const auto read = [&] {
+        ByteReader again(fields);
+        return header.kind == CommandKind::kPublish && decode(again, publish);
+    };
+    if (header.behind != 0 && !stream.not_ok.empty() && read()) {
+        if (const std::uint64_t who = publisher_of(publish);
+            who != 0 && Streams::follows_refusal(stream, header, who)) {
+            CommandResult result;
+            const std::uint16_t packet_id = publish.qos == 2 ? publish.packet_id : std::uint16_t{0};
+            result.code = publisher.refuse({ResultCode::kQuotaExceeded, publish.epoch, packet_id},
+                                           header.stream);
+            return result;
+        }
+    }
+    CommandResult result = perform(header, in);
+    if (result.code != ResultCode::kQuotaExceeded) {
+        return result;
+    }
+    if (read()) {
+        refused_of = publisher_of(publish);
+    } else if (header.kind == CommandKind::kRefused) {
+        ByteReader again(fields);
+        Refused refused;
+        refused_of = decode(again, refused) ? refused.publisher : 0;
+    }
+    return result;
 }
 
 CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& in) {

@@ -1,5 +1,7 @@
 #include "core/state/streams.h"
 
+#include <algorithm>
+
 #include "core/state/tables.h"
 
 namespace causeway::state {
@@ -14,9 +16,10 @@ void encode(const Stream& stream, std::string& out) {
     writer.varint(stream.applied);
     writer.varint(stream.died_at);
     writer.varint(stream.not_ok.size());
-    for (const auto& [seq, code] : stream.not_ok) {
-        writer.varint(seq);
-        writer.u8(static_cast<std::uint8_t>(code));
+    for (const Stream::NotOk& one : stream.not_ok) {
+        writer.varint(one.seq);
+        writer.u8(static_cast<std::uint8_t>(one.code));
+        writer.u64(one.publisher);
     }
 }
 
@@ -30,8 +33,10 @@ bool decode(std::string_view in, Stream& out) {
     out.died_at = reader.varint();
     const std::uint64_t count = reader.varint();
     for (std::uint64_t i = 0; i < count && !reader.failed(); ++i) {
-        const std::uint64_t seq = reader.varint();
-        out.not_ok.emplace_back(seq, static_cast<ResultCode>(reader.u8()));
+        Stream::NotOk& one = out.not_ok.emplace_back();
+        one.seq = reader.varint();
+        one.code = static_cast<ResultCode>(reader.u8());
+        one.publisher = reader.u64();
     }
     return !reader.failed();
 }
@@ -138,13 +143,20 @@ ResultCode Streams::admit(Stream& stream, std::uint64_t seq) const {
     return seq == stream.applied + 1 ? ResultCode::kOk : ResultCode::kResync;
 }
 
-void Streams::applied(Stream& stream, std::uint64_t seq, ResultCode code) {
+bool Streams::follows_refusal(const Stream& stream, const CommandHeader& header,
+                              std::uint64_t publisher) {
+    return std::any_of(stream.not_ok.rbegin(), stream.not_ok.rend(), [&](const auto& one) {
+        return one.publisher == publisher && one.seq + header.behind >= header.seq;
+    });
+}
+
+void Streams::applied(Stream& stream, std::uint64_t seq, ResultCode code, std::uint64_t publisher) {
     stream.applied = seq;
     if (code != ResultCode::kOk && code != ResultCode::kNoSubscribers) {
-        stream.not_ok.emplace_back(seq, code);
+        stream.not_ok.push_back(Stream::NotOk{seq, code, publisher});
     }
     while (!stream.not_ok.empty() &&
-           (stream.not_ok.size() > kNotOkMax || stream.not_ok.front().first + kNotOkMax < seq)) {
+           (stream.not_ok.size() > kNotOkMax || stream.not_ok.front().seq + kNotOkMax < seq)) {
         stream.not_ok.pop_front();
     }
     mark(stream);

@@ -24,8 +24,13 @@ struct Stream {
     std::uint64_t nonce = 0;  // of its HELLO: the loop asks with a larger one when it gave it up
     std::uint64_t applied = 0;
     SetMs died_at = 0;  // 0: alive
+    struct NotOk {
+        std::uint64_t seq = 0;
+        ResultCode code{};
+        std::uint64_t publisher = 0;  // of a refused publish, see publisher_of()
+    };
     // Results that were not ok, newest last, at most kNotOkMax.
-    std::deque<std::pair<std::uint64_t, ResultCode>> not_ok;
+    std::deque<NotOk> not_ok;
     bool dirty = false;
 };
 
@@ -47,7 +52,12 @@ public:
 
     // What to do with command `seq` of a stream: kOk: apply it; kDuplicate, kResync, kDead: do not.
     [[nodiscard]] ResultCode admit(Stream& stream, std::uint64_t seq) const;
-    void applied(Stream& stream, std::uint64_t seq, ResultCode code);
+    // `publisher`: whose publish was refused, 0 if none was.
+    void applied(Stream& stream, std::uint64_t seq, ResultCode code, std::uint64_t publisher);
+    // A publish of the same publisher was refused, and its gateway did not know it when it gave
+    // command `header` to the stream.
+    [[nodiscard]] static bool follows_refusal(const Stream& stream, const CommandHeader& header,
+                                              std::uint64_t publisher);
     [[nodiscard]] const absl::btree_map<StreamId, Stream>& all() const { return by_id_; }
     // A dead stream none of whose sessions is attached any more.
     void forget(StreamId id);

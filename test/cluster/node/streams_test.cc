@@ -244,6 +244,32 @@ TEST_F(StreamsTest, TriesAgainWhileNobodyAnswers) {
     EXPECT_EQ(sent.size(), 2U) << "the first try was answered too late";
 }
 
+TEST_F(StreamsTest, ACommandSaysHowManyHadNoAnswerWhenItCame) {
+    open();
+    submit(1);
+    submit(2);
+    streams->flush();
+    const auto attached = sent_frame<wire::Commands>(0).attachment;
+    tell(news(attached, 11, {1}));
+    submit(3);
+    streams->flush();
+    sent.clear();
+    tell(LeaderIs{kSet, kSecond, Term(2)});
+    const auto attach = sent_frame<wire::AttachStream>(0);
+    tell(wire::Welcome{kSet, 0, attach.attachment, 1});
+    const auto commands = sent_frame<wire::Commands>(1);
+    std::vector<std::uint64_t> behind;
+    ByteReader in(commands.frames);
+    std::string_view command;
+    while (next_frame(in, command)) {
+        ByteReader fields(command);
+        CommandHeader header;
+        ASSERT_TRUE(decode_header(fields, header));
+        behind.push_back(header.behind);
+    }
+    EXPECT_THAT(behind, ElementsAre(1, 1)) << "as when they came, not when they are sent again";
+}
+
 TEST_F(StreamsTest, WhoHeardThatThereIsNoRoomIsToldWhenThereIs) {
     open();
     EXPECT_TRUE(submit(1));

@@ -254,6 +254,54 @@ TEST_P(Refusals, WhatWasAcceptedOnceIsNotRefusedWhenItIsSentAgain) {
     EXPECT_EQ(rig.counters().publishes_refused, 1U);
 }
 
+// A client that loses both answers sends both again: the refused one must not come behind the
+// other.
+TEST_P(Refusals, WhatIsBehindARefusedPublishIsRefusedUntilItIsKnown) {
+    std::uint64_t seq = 1;  // of the OPEN
+    const auto publish = [&](std::uint64_t behind, std::uint64_t of_epoch, std::uint8_t qos = 1,
+                             std::uint16_t packet_id = 0) {
+        const std::string body = make_body({}, "x");
+        Publish command;
+        command.topic = "t";
+        command.client_id = "c";
+        command.epoch = of_epoch;
+        command.body = body;
+        command.qos = qos;
+        command.packet_id = packet_id;
+        std::string bytes;
+        encode({{}, s, ++seq, behind}, command, bytes);
+        rig.entry({bytes});
+        EXPECT_EQ(rig.last_result(s).seq, seq);
+        return rig.last_result(s).code;
+    };
+    const auto refuse = [&] {
+        Publish command;
+        command.client_id = "c";
+        command.epoch = epoch;
+        std::string bytes;
+        Refused refused{ResultCode::kQuotaExceeded, epoch, 0, publisher_of(command)};
+        encode({{}, s, ++seq, 0}, refused, bytes);
+        rig.entry({bytes});
+    };
+    EXPECT_EQ(publish(0, epoch, 2, 7), ResultCode::kNoSubscribers);
+    refuse();
+    EXPECT_EQ(publish(2, epoch, 2, 7), ResultCode::kOk) << "it was accepted before";
+    EXPECT_EQ(publish(2, epoch), ResultCode::kQuotaExceeded);
+    EXPECT_EQ(publish(3, epoch, 2, 8), ResultCode::kQuotaExceeded);
+    EXPECT_EQ(publish(4, 0), ResultCode::kNoSubscribers) << "the API's";
+    EXPECT_EQ(publish(3, epoch), ResultCode::kNoSubscribers) << "its gateway had the answer";
+    constexpr std::uint64_t kRefusedAt = 3;
+    EXPECT_EQ(publish(seq + 1 - kRefusedAt, epoch), ResultCode::kQuotaExceeded);
+    EXPECT_EQ(publish(seq - kRefusedAt, epoch), ResultCode::kNoSubscribers);
+    // Another connection sends all of it again.
+    Publish one;
+    one.client_id = "c";
+    one.epoch = epoch;
+    Publish other = one;
+    other.epoch = epoch + 1;
+    EXPECT_NE(publisher_of(one), publisher_of(other));
+}
+
 TEST_P(Refusals, TheApiPublishesWithoutASession) {
     Publish command;
     command.topic = "t";

@@ -189,9 +189,9 @@ bool SimDevice::open_socket() {
     return true;
 }
 
-// A CONNECT without an answer may be performed at any later time, e.g. when its gateway is no longer
-// stopped; with clean start it ends the session then. A client that wants to know what it has takes
-// another name.
+// A CONNECT without an answer may be performed at any later time, e.g. when its gateway is no
+// longer stopped; with clean start it ends the session then. A client that wants to know what it
+// has takes another name.
 void SimDevice::begin_identity() {
     ++totals_.identities;
     abandoned_.push_back(client_id_);
@@ -318,26 +318,11 @@ void SimDevice::disconnect() {
     drop(true);
 }
 
-// A 3.1.1 hub can refuse a publish only by ending the connection, and what followed it there may
-// have been accepted: sent again, the refused one comes behind it. So it is sent as a new message.
-void SimDevice::begin_anew() {
-    for (Outgoing& out : outgoing_) {
-        if (out.qos == 1) {
-            out.id = fleet_.next_id++;
-            out.sent_before = false;
-        }
-    }
-}
-
 void SimDevice::on_closed(std::uint64_t connection) {
     if (!socket_ || connection != connection_) {
         return;
     }
-    const bool refused = socket_->refused;
     drop(false);
-    if (refused) {
-        begin_anew();
-    }
 }
 
 void SimDevice::will_delivered(std::uint64_t id) {
@@ -359,8 +344,8 @@ void SimDevice::will_delivered(std::uint64_t id) {
 void SimDevice::settle_wills() {
     for (const WillRecord& will : wills_) {
         if (!will.accepted) {
-            fleet_.history.events[will.event].who = fleet_.history.names.intern(
-                options_.name + ", will " + std::to_string(will.id));
+            fleet_.history.events[will.event].who =
+                fleet_.history.names.intern(options_.name + ", will " + std::to_string(will.id));
         }
     }
     // A delayed will is cancelled by the next connection: when that was in time is not known here.

@@ -133,7 +133,6 @@ private:
     void drop(bool tell);
     void disconnect();
     void leave();
-    void begin_anew();
     void publish();
     void read_retained(std::uint64_t id);
     void send_publish(Outgoing& out);
@@ -172,9 +171,9 @@ private:
     std::deque<Outgoing> outgoing_;
     std::set<std::uint16_t> received_;  // QoS 2 packet ids taken over and not released
     std::vector<Subscription> subscriptions_;
-    bool has_session_ = false;  // a CONNACK said so, and nothing has ended it since
-    bool unsure_ = false;       // a CONNECT was sent and not answered
-    bool wiping_ = false;       // a clean start was asked for and not answered
+    bool has_session_ = false;   // a CONNACK said so, and nothing has ended it since
+    bool unsure_ = false;        // a CONNECT was sent and not answered
+    bool wiping_ = false;        // a clean start was asked for and not answered
     bool open_unknown_ = false;  // not even by a refusal
     std::uint64_t identities_ = 0;
     std::vector<std::string> abandoned_;  // client ids whose session may still be there

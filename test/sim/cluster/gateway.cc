@@ -243,11 +243,9 @@ void SimGateway::perform(Connection& connection) {
         world_.note("gateway closes " + connection.session.client_id() + ": " +
                     std::string(effects.why));
     }
-    const std::string why(effects.why);
     effects.clear();
     if (end != session::End::kNone) {
         if (connection.socket) {
-            connection.socket->refused = why.starts_with("a publish was refused");
             close(connection, end == session::End::kFlush);
         }
     } else if (full && connection.socket) {

@@ -45,7 +45,6 @@ struct Socket {
     std::uint64_t nonce = 0;
     std::size_t queued = 0;  // bytes for the device not taken yet
     TimeUs read_delay = 0;   // of a slow reader
-    bool refused = false;    // closed because a publish was refused, as 3.1.1 has it
     Lane up;
     Lane down;
 };

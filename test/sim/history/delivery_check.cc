@@ -165,9 +165,10 @@ private:
                 subscribed_since(event.who, event.topic) > message.place) {
                 return;
             }
-            violate(Rule::kOrder, describe(message, event.id) + " reaches " + text(event.who) +
-                                      " after " + std::to_string(newest->second.second) +
-                                      ", which was sent later");
+            violate(Rule::kOrder,
+                    describe(message, event.id) + " reaches " + text(event.who) + " after " +
+                        std::to_string(newest->second.second) + ", which was sent later",
+                    text(message.publisher));
             return;
         }
         newest->second = {message.place, event.id};
@@ -257,10 +258,10 @@ private:
         return nullptr;
     }
 
-    void violate(Rule rule, std::string what) {
+    void violate(Rule rule, std::string what, std::string_view publisher = {}) {
         ++report_.counts[static_cast<std::size_t>(rule)];
         if (report_.violations.size() < kShownMax) {
-            report_.violations.push_back({rule, std::move(what)});
+            report_.violations.push_back({rule, std::move(what), std::string(publisher)});
         }
     }
     [[nodiscard]] const std::string& text(Name name) const { return history_.names.text(name); }

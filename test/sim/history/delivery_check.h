@@ -33,6 +33,7 @@ std::string_view name_of(Rule rule);
 struct Violation {
     Rule rule;
     std::string text;
+    std::string publisher = {};  // kOrder: of the message that came late
 };
 
 // How much was looked at: a run that asserts nothing of these may have tested nothing.
