@@ -34,6 +34,7 @@ enum class SeededBug : std::uint8_t {
     kPubrelBeforePubrecApplied,  // gateway: PUBREL leaves before the PUBREC is in the log.
     kPubcompBeforeRelease,       // gateway: PUBCOMP leaves before the release is applied.
     kSubackBeforeInterest,       // core/state: SUBACK before every set knows the interest.
+    kAcceptBehindRefused,        // core/state: a publish behind a refused one is accepted.
     kCommandsBeforeOwnTerm,      // core/raft: commands before the empty entry is applied.
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/seeded_bug.h"
 #include "core/state/exchange.h"
 #include "core/state/fences.h"
 #include "core/state/groups.h"
@@ -173,7 +174,8 @@ CommandResult Machine::Parts::perform_in_order(const CommandHeader& header, Byte
         ByteReader again(fields);
         return header.kind == CommandKind::kPublish && decode(again, publish);
     };
-    if (header.behind != 0 && !stream.not_ok.empty() && read()) {
+    if (header.behind != 0 && !stream.not_ok.empty() && !CAUSEWAY_BUG(kAcceptBehindRefused) &&
+        read()) {
         if (const std::uint64_t who = publisher_of(publish);
             who != 0 && Streams::follows_refusal(stream, header, who)) {
             CommandResult result;

@@ -46,6 +46,7 @@ constexpr struct {
     {"pubrel_before_pubrec_applied", SeededBug::kPubrelBeforePubrecApplied, {"twice"}},
     {"pubcomp_before_release", SeededBug::kPubcompBeforeRelease, {"acknowledged", "I16"}},
     {"suback_before_interest", SeededBug::kSubackBeforeInterest, {"acknowledged"}},
+    {"accept_behind_refused", SeededBug::kAcceptBehindRefused, {"order"}},
     {"commands_before_own_term", SeededBug::kCommandsBeforeOwnTerm, {"own term"}},
 };
 
