@@ -88,6 +88,10 @@ void HttpConnection::dispatch(HttpRequest request) {
     keep_alive_ = request.keep_alive;
     head_only_ = request.method == "HEAD";
     timing_request_ = false;
+    if (stream_->tls() != nullptr) {
+        const auto peer = stream_->tls()->peer();
+        request.client_name = peer && peer->verified ? peer->common_name : "";
+    }
     exchange_ = std::make_shared<HttpExchange>();
     exchange_->connection = this;
     exchange_->client_gone = peer_ended_;

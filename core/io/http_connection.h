@@ -19,6 +19,7 @@ struct HttpExchange {
     HttpConnection* connection = nullptr;  // Null once answered or when the connection is gone.
     bool client_gone = false;
     Task on_gone;
+    HttpResponder::Filter filter;
 };
 
 // What a connection needs of its server.

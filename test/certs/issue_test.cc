@@ -57,7 +57,7 @@ TEST_F(Issue, TheCaIsACaAndItsKeyIsPrivate) {
     const X509Ptr made = ca();
     EXPECT_EQ(X509_check_ca(made.get()), 1);
     EXPECT_EQ(common_name(made.get()), "Causeway development CA");
-    EXPECT_EQ(X509_get_pathlen(made.get()), 0);
+    EXPECT_EQ(X509_get_pathlen(made.get()), 1);
     EXPECT_EQ(mode_of(folder_ / "ca.key"), 0600U);
     EXPECT_EQ(mode_of(folder_ / "ca.crt"), 0644U);
     EXPECT_EQ(X509_verify(made.get(), X509_get0_pubkey(made.get())), 1);
