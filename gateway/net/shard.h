@@ -13,11 +13,14 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
+
 #include "core/io/loop.h"
 #include "core/io/tcp_listener.h"
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
 #include "gateway/auth/admit.h"
+#include "gateway/net/authenticator.h"
 #include "gateway/net/queue_consumers.h"
 #include "gateway/net/rate_table.h"
 #include "gateway/session/session.h"
@@ -54,6 +57,7 @@ struct ShardOptions {
     std::uint32_t output_bytes_max = 8U << 20;
     std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
     AdmissionOptions admission;
+    AuthOptions auth;
     std::uint64_t random = 1;
 };
 
@@ -83,15 +87,17 @@ struct ShardStatus {
     std::uint64_t bytes_in = 0;
     std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
     std::uint64_t paused = 0;       // how often reading stopped because the core did not keep up
+    AuthStatus auth;
 };
 
 class Connection;
 struct SysMessage;
 
-class Shard final : public SubmitterEvents, QueueConsumers::Host {
+class Shard final : public SubmitterEvents, QueueConsumers::Host, Authenticator::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    explicit Shard(const ShardOptions& options);
+    // `workers` and `counts` are the gateway's and outlive it.
+    Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts);
     ~Shard() override;
     // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
     // core sends here, so the shard may be destroyed only after the core has stopped.
@@ -112,6 +118,11 @@ public:
     // Effect: clients that consume these queues look again; none: all do.
     void wake_queues(const std::vector<std::string>& queues) {
         queues_.wake(queues, loop_.now_ms());
+    }
+
+    // Effect: tokens are checked with other keys from now on. Loop thread.
+    void set_auth_settings(std::shared_ptr<const auth::Settings> settings) {
+        authenticator_.set_settings(std::move(settings));
     }
 
     // SubmitterEvents.
@@ -153,6 +164,25 @@ private:
     void deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
                  const QueueMessage& message) override;
 
+    // Authenticator::Host; recheck.cc
+    void on_attempt(std::uint64_t nonce) override;
+    void on_recheck(const std::vector<std::string>& devices, bool all_devices,
+                    bool catalogue) override;
+    void recheck_some();
+    void recheck(Connection& connection);
+    void on_rechecked(std::uint64_t nonce, const std::string& device_key,
+                      const auth::DeviceLookup& lookup);
+    void apply_rights(Connection& connection, std::shared_ptr<const auth::Device> device);
+
+    // What changed, and how far the walk over the connections has come.
+    struct Changes {
+        absl::flat_hash_set<std::string> devices;
+        bool all_devices = false;
+        bool catalogue = false;
+
+        [[nodiscard]] bool any() const { return all_devices || catalogue || !devices.empty(); }
+    };
+
     // admission.cc: who gets in, and when
     void turn_end();
     void note_stage(Connection& connection);
@@ -175,6 +205,12 @@ private:
     std::unique_ptr<Submitter> submitter_;
     io::LoopTimers timers_;
     io::Timer grace_;
+    Authenticator authenticator_;
+    Changes changes_;   // since the walk began
+    Changes rechecks_;  // of the walk
+    std::size_t recheck_at_ = 0;  // the slot it has come to
+    std::uint32_t lookups_ = 0;   // of it, under way
+    io::Timer recheck_timer_;
     QueueConsumers queues_;
     io::Timer queue_timer_;
     MonoMs queue_timer_at_ = 0;

@@ -194,7 +194,7 @@ void Session::on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code,
     const std::string seconds = std::to_string(retry_after_s);
     const std::string reason = "try again in " + seconds + " s";
     mqtt::ConnackProperties properties;
-    if (packet.properties.request_problem_information) {
+    if (packet.properties.request_problem_information && retry_after_s != 0) {
         properties.reason_string = reason;
         properties.user_properties = {{"retry-after", seconds}};
     }

@@ -72,6 +72,10 @@ public:
     // The client's own address, when a load balancer stands between. Before the first packet.
     void set_host(std::string host) { peer_.host = std::move(host); }
 
+    // Null: everything.
+    [[nodiscard]] const auth::Access* permissions() const { return access(); }
+    [[nodiscard]] const std::string& host() const { return peer_.host; }
+
     // --- events --------------------------------------------------------------------------------
 
     // `packet` and what it views live during the call. `core_available`: CONNECT is refused
@@ -88,8 +92,8 @@ public:
     void on_timer(MonoMs now, Effects& out);
     // The transport is gone; nothing can be sent any more.
     void on_closed(Effects& out);
-    // The driver does not let this CONNECT in for now, e.g. kServerBusy: CONNACK, and to a 5.0
-    // client when to try again. Instead of on_packet().
+    // The driver does not let this CONNECT in, e.g. kServerBusy: CONNACK, and to a 5.0 client when to
+    // try again; 0: that would not help. Instead of on_packet().
     void on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code, std::uint32_t retry_after_s,
                     Effects& out);
     // The client has sent the begin of a packet. Each time more of it is there.

@@ -94,7 +94,8 @@ TEST(Acl, HiddenTopicsAreNotForWildcards) {
 
 // The attack that templates invite: a client whose name is a wildcard.
 TEST(Acl, AClientNamedPlusIsNotBound) {
-    for (const std::string value : {"+", "#", "a/b", "a+", std::string("a\0", 2), "$SYS"}) {
+    const std::vector<std::string> values = {"+", "#", "a/b", "a+", std::string("a\0", 2), "$SYS"};
+    for (const std::string& value : values) {
         for (const char* variable : {"clientid", "username", "cert.cn"}) {
             const std::string own = "devices/${" + std::string(variable) + "}/#";
             const Subject subject{"", value, value, value};
