@@ -83,7 +83,7 @@ private:
     [[nodiscard]] bool available(const mqtt::Packet& packet) const;
     // What became of the CONNECT at the door.
     enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
-    Door knock(const mqtt::Packet& packet);
+    Door knock(const mqtt::Packet& packet, std::size_t bytes);
     // Who is it? kQueued: not known yet.
     Door identify(const mqtt::Connect& connect);
     Door refuse(const mqtt::Connect& connect, const Verdict& verdict);
