@@ -142,12 +142,21 @@ void Guard::admit(io::HttpRequest request, io::HttpResponder responder, std::str
                request, responder, peer);
         return;
     }
-    if (!need.change || log_ == nullptr) {
+    if (need.change) {
+        change(std::move(request), std::move(responder), *who, peer, std::move(go));
+    } else {
         go(std::move(request), std::move(responder), *who);
+    }
+}
+
+void Guard::change(io::HttpRequest request, io::HttpResponder responder,
+                   const access::Principal& who, std::string_view peer, Go go) {
+    if (log_ == nullptr) {
+        go(std::move(request), std::move(responder), who);
         return;
     }
-    record(std::make_shared<Change>(Change{std::move(request), std::move(responder), *who,
-                                           std::string(peer), std::move(go)}));
+    record(std::make_shared<Change>(
+        Change{std::move(request), std::move(responder), who, std::string(peer), std::move(go)}));
 }
 
 void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
