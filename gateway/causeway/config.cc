@@ -261,6 +261,8 @@ std::string read_limits(const Json& json, GatewayLimits& gateway, StateLimits& s
     section.number("queue_bytes_max", state.queue_bytes_max, 1024, 1024 * kTiB);
     section.number("outbox_messages_max", state.outbox_messages_max, 1, 1'000'000'000'000);
     section.number("outbox_bytes_max", state.outbox_bytes_max, 1024, 1024 * kTiB);
+    section.number("records_max", state.records_max, 0, 1'000'000'000);
+    section.number("records_bytes_max", state.records_bytes_max, 0, 1024 * kTiB);
     return section.done();
 }
 
@@ -277,17 +279,78 @@ std::string read_listeners(const Json& json, std::vector<ListenerConfig>& out) {
     return "";
 }
 
+// {"alice": "admin", "*": "read-only"}
+std::string read_operators(const Json& json, std::map<std::string, access::Role>& out) {
+    if (!json.is_object()) {
+        return "api.operators: must be an object of names and roles";
+    }
+    for (const auto& [name, role] : json.items()) {
+        const auto parsed =
+            access::parse_role(role.is_string() ? role.get<std::string>() : std::string());
+        if (!parsed || *parsed == access::Role::kApp) {
+            return "api.operators." + name + ": must be one of: read-only, operator, admin";
+        }
+        out[name] = *parsed;
+    }
+    return "";
+}
+
 std::string read_api(const Json& json, Config& out) {
     Section section(json, "api");
+    ApiAccessConfig& access = out.api_access;
     bool plaintext = false;
     section.flag("enabled", out.api_enabled);
     section.flag("plaintext", plaintext);
     section.endpoint("bind", out.api);
-    if (!out.api.is_loopback() && !plaintext) {
-        section.fault("bind",
-                      "the API is open to whoever reaches it: bind it to loopback, or say "
-                      "\"plaintext\": true");
+    section.text("certificate", access.certificate);
+    section.text("private_key", access.private_key);
+    section.text("client_ca", access.client_ca);
+    if (const Json* operators = section.take("operators")) {
+        section.adopt(read_operators(*operators, access.operators));
     }
+    std::size_t auth = out.api.is_loopback() ? 0 : 1;
+    section.word("auth", auth, {"loopback", "required"});
+    access.required = auth == 1;
+    if (!out.api.is_loopback() && !plaintext && access.certificate.empty()) {
+        section.fault("bind",
+                      "tokens would cross the network in the clear: bind it to loopback, give it a "
+                      "certificate, or say \"plaintext\": true");
+    }
+    if (!out.api.is_loopback() && !access.required) {
+        section.fault("auth", "must be required: others than this machine reach the API");
+    }
+    if (access.certificate.empty() != access.private_key.empty()) {
+        section.fault("private_key", "certificate and private_key: both or neither");
+    }
+    if (access.client_ca.empty() != access.operators.empty() ||
+        (!access.client_ca.empty() && access.certificate.empty())) {
+        section.fault("client_ca",
+                      "operators' certificates need certificate, client_ca and operators (who has "
+                      "which role)");
+    }
+    return section.done();
+}
+
+std::string read_registration(const Json& json, RegistrationConfig& out) {
+    Section section(json, "registration");
+    out.enabled = true;
+    section.endpoint("bind", out.bind);
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    section.number("address_rate_max", out.address_rate_max, 0, 1'000'000);
+    if (out.certificate.empty() != out.private_key.empty()) {
+        section.fault("private_key", "certificate and private_key: both or neither");
+    }
+    if (out.certificate.empty() && !out.bind.is_loopback()) {
+        section.fault("certificate", "devices are told their secrets here: needs a certificate");
+    }
+    return section.done();
+}
+
+std::string read_audit(const Json& json, AuditConfig& out) {
+    Section section(json, "audit");
+    section.number("file_bytes_max", out.file_bytes_max, 64 << 10, 1024 * kMiB);
+    section.number("files_max", out.files_max, 2, 10'000);
     return section.done();
 }
 
@@ -407,6 +470,9 @@ std::string read_config(const Json& json, Config& out) {
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
     inner("api", [&](const Json& value) { return read_api(value, out); });
+    inner("registration",
+          [&](const Json& value) { return read_registration(value, out.registration); });
+    inner("audit", [&](const Json& value) { return read_audit(value, out.audit); });
     inner("sys", [&](const Json& value) { return read_sys(value, out); });
     inner("cluster", [&](const Json& value) { return read_cluster(value, out.cluster); });
     section.adopt(find_self(out));

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/base/result.h"
 #include "core/message/command.h"
+#include "gateway/access/token.h"
 
 namespace causeway::root {
 
@@ -99,6 +101,29 @@ struct ClusterConfig {
     std::string ca;
 };
 
+// Who may use the HTTP API, and by what certificate it shows itself.
+struct ApiAccessConfig {
+    bool required = false;    // also who connects from this machine says who it is
+    std::string certificate;  // PEM files; empty: in the clear
+    std::string private_key;
+    std::string client_ca;  // of operators' certificates
+    std::map<std::string, access::Role> operators;  // by name; "*": any other
+};
+
+// The listener at which devices ask for credentials.
+struct RegistrationConfig {
+    bool enabled = false;
+    Endpoint bind;
+    std::string certificate;  // PEM files
+    std::string private_key;
+    std::uint32_t address_rate_max = 10;  // requests a second of one address; 0: any
+};
+
+struct AuditConfig {
+    std::uint64_t file_bytes_max = 64U << 20;
+    std::uint32_t files_max = 16;
+};
+
 struct Config {
     std::string node_id = "node1";
     std::string data_dir = "data";
@@ -107,6 +132,9 @@ struct Config {
     std::vector<ListenerConfig> listeners;
     bool api_enabled = true;
     Endpoint api{"127.0.0.1", 8080};
+    ApiAccessConfig api_access;
+    RegistrationConfig registration;
+    AuditConfig audit;
     std::string rules_dir;  // empty: no rules
     std::string log_level = "info";
     std::uint32_t sys_interval_s = 10;  // between messages under $SYS; 0: none

@@ -20,10 +20,11 @@
 #include "core/io/signals.h"
 #include "core/wal/posix_disk.h"
 #include "core/wal/write_behind_disk.h"
-#include "gateway/api/api.h"
+#include "gateway/causeway/api_server.h"
 #include "gateway/causeway/random_number.h"
 #include "gateway/causeway/rules_directory.h"
 #include "gateway/net/gateway.h"
+#include "gateway/registry/directory.h"
 #include "gateway/router/rule_metrics.h"
 #include "gateway/router/rules_router.h"
 #include "rules/runner/runner.h"
@@ -90,7 +91,8 @@ private:
     std::vector<std::unique_ptr<Outbox>> outboxes_;  // one a set, with its runner
     std::vector<std::unique_ptr<rules::Runner>> runners_;
     std::thread sink_thread_;
-    std::unique_ptr<api::Api> api_;
+    registry::Directory directory_;
+    std::unique_ptr<ApiServer> api_;
     io::Timer rules_timer_;
     io::Timer sys_timer_;
     std::uint64_t rules_fingerprint_ = 0;
@@ -117,19 +119,18 @@ Result<> Hub::open() {
     if (*loaded) {
         activate(std::move(*loaded));
     }
+    node_->watch_documents(admin_, [this](const node::Node::SharedDocuments& documents) {
+        for (const std::string& problem : directory_.update(documents)) {
+            spdlog::error("{}; it counts as absent", problem);
+        }
+    });
     node_->watch_rules(admin_, [this](const control::RuleVersion& rules) { take_rules(rules); });
     if (auto opened = open_gateway(); !opened) {
         return opened;
     }
     if (config_.api_enabled) {
-        api::ApiOptions options;
-        options.host = config_.api.host;
-        options.port = config_.api.port;
-        // A payload as large as a packet, in base64, and the JSON around it.
-        constexpr std::size_t kAround = 64U << 10;
-        options.body_bytes_max = std::size_t{config_.gateway.packet_bytes_max} / 3 * 4 + kAround;
-        auto api = api::Api::open(
-            admin_, options, *node_, *gateway_, [this] { return more_metrics(); },
+        auto api = ApiServer::open(
+            admin_, config_, *node_, *gateway_, directory_, [this] { return more_metrics(); },
             {[this] { return router_.active(); }, [this] { return router_.statistics(); }});
         if (!api) {
             return tl::unexpected(api.error());
@@ -406,9 +407,14 @@ Result<> Hub::write_ports() {
     }
     if (api_) {
         ports["api"] = api_->port();
+        if (api_->registration_port() != 0) {
+            ports["registration"] = api_->registration_port();
+            spdlog::info("devices register on port {}", api_->registration_port());
+        }
         Endpoint bound = config_.api;
         bound.port = api_->port();
-        spdlog::info("HTTP API on http://{}", bound.text());
+        spdlog::info("HTTP API on {}://{}",
+                     config_.api_access.certificate.empty() ? "http" : "https", bound.text());
     }
     const std::string file = config_.data_dir + "/ports.json";
     std::ofstream out(file + ".new");
@@ -433,6 +439,9 @@ void Hub::run() {
             if (signal == SIGHUP) {
                 if (!config_.rules_dir.empty()) {
                     reload();
+                }
+                if (api_) {
+                    api_->refresh_tls(true);
                 }
                 return;
             }
