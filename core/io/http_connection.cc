@@ -100,13 +100,20 @@ void HttpConnection::dispatch(HttpRequest request) {
 
 void HttpConnection::answer(HttpResponse response) {
     exchange_.reset();
-    const bool keep_alive = keep_alive_ && !response.close;
+    const bool keep_alive = keep_alive_ && !response.close && !ending_;
     send(std::move(response), keep_alive, !head_only_);
     if (!keep_alive) {
         done();
         return;
     }
     process();
+}
+
+void HttpConnection::end() {
+    ending_ = true;
+    if (exchange_ == nullptr && stream_ != nullptr) {
+        done();
+    }
 }
 
 void HttpConnection::send(HttpResponse response, bool keep_alive, bool with_body) {

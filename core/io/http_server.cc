@@ -147,6 +147,11 @@ HttpServer::~HttpServer() {
 
 void HttpServer::set_tls(std::shared_ptr<ssl_ctx_st> tls) {
     state_->server_options.tls = std::move(tls);
+    for (const auto& connection : state_->slots) {
+        if (connection) {
+            connection->end();
+        }
+    }
 }
 
 std::uint16_t HttpServer::port() const { return state_->listener->port(); }

@@ -74,7 +74,9 @@ public:
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
 
-    // Effect: connections that come from now on get this context. Only for a server that has one.
+    // Effect: connections that come from now on get this context; those that are there end with
+    // their request under way, or now: whom we trust may have changed. Only for a server that has a
+    // context.
     void set_tls(std::shared_ptr<ssl_ctx_st> tls);
     [[nodiscard]] std::uint16_t port() const;
     [[nodiscard]] std::size_t connections() const;

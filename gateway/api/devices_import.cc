@@ -15,6 +15,8 @@ constexpr std::size_t kFailuresMax = 100;  // listed of a request; all are count
 }  // namespace
 
 struct DevicesApi::Import {
+    Import(io::HttpResponder to, std::string lines)
+        : responder(std::move(to)), body(std::move(lines)) {}
     io::HttpResponder responder;
     std::string body;
     std::size_t at = 0;    // what was read of it
@@ -56,7 +58,7 @@ void DevicesApi::import(const io::HttpRequest& request, io::HttpResponder respon
         responder.respond(std::move(busy));
         return;
     }
-    auto made = std::make_shared<Import>(Import{std::move(responder), request.body});
+    auto made = std::make_shared<Import>(std::move(responder), request.body);
     made->replace = mode == "replace";
     made->generate = request.query_value("generate").has_value();
     imports_.push_back(made);

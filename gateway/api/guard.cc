@@ -142,12 +142,21 @@ void Guard::admit(io::HttpRequest request, io::HttpResponder responder, std::str
                request, responder, peer);
         return;
     }
-    if (!need.change || log_ == nullptr) {
+    if (need.change) {
+        change(std::move(request), std::move(responder), *who, peer, std::move(go));
+    } else {
         go(std::move(request), std::move(responder), *who);
+    }
+}
+
+void Guard::change(io::HttpRequest request, io::HttpResponder responder,
+                   const access::Principal& who, std::string_view peer, Go go) {
+    if (log_ == nullptr) {
+        go(std::move(request), std::move(responder), who);
         return;
     }
-    record(std::make_shared<Change>(Change{std::move(request), std::move(responder), *who,
-                                           std::string(peer), std::move(go)}));
+    record(std::make_shared<Change>(
+        Change{std::move(request), std::move(responder), who, std::string(peer), std::move(go)}));
 }
 
 void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
@@ -178,10 +187,10 @@ void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
 
 void Guard::record(std::shared_ptr<Change> change) {
     const audit::Event event = event_of(change->request, change->who.id, change->peer);
-    log_->append(event, [this, alive = std::weak_ptr<bool>(alive_), change,
+    log_->append(event, [this, &loop = loop_, alive = std::weak_ptr<bool>(alive_), change,
                          event](std::uint64_t seq) mutable {
-        // The log's thread.
-        loop_.post([this, alive, change = std::move(change), event = std::move(event),
+        // The log's thread, which may outlive this object.
+        loop.post([this, alive, change = std::move(change), event = std::move(event),
                     seq]() mutable {
             if (!alive.lock()) {
                 return;
@@ -215,8 +224,8 @@ void Guard::note_result(audit::Event event, io::HttpResponse response,
         io::HttpResponder responder;
     };
     auto answer = std::make_shared<Answer>(Answer{std::move(response), std::move(responder)});
-    log_->append(std::move(event), [this, answer](std::uint64_t) {
-        loop_.post([answer] { answer->responder.respond(std::move(answer->response)); });
+    log_->append(std::move(event), [&loop = loop_, answer](std::uint64_t) {
+        loop.post([answer] { answer->responder.respond(std::move(answer->response)); });
     });
 }
 

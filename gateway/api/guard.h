@@ -45,6 +45,10 @@ public:
     using Go = std::function<void(io::HttpRequest, io::HttpResponder, const access::Principal&)>;
     void admit(io::HttpRequest request, io::HttpResponder responder, std::string_view peer, Go go);
 
+    // Effect: the same for a change of somebody who is known otherwise and may.
+    void change(io::HttpRequest request, io::HttpResponder responder, const access::Principal& who,
+                std::string_view peer, Go go);
+
     [[nodiscard]] const RefusedCounters& refused() const { return refused_; }
 
 private:
