@@ -18,6 +18,7 @@
 #include "cluster/node/node.h"
 #include "core/io/clock.h"
 #include "core/io/signals.h"
+#include "core/io/tls_psk.h"
 #include "core/wal/posix_disk.h"
 #include "core/wal/write_behind_disk.h"
 #include "gateway/causeway/api_server.h"
@@ -284,11 +285,15 @@ Result<> Hub::open_gateway() {
             tls.private_key = listener.private_key;
             tls.client_ca = listener.client_ca;
             tls.verify = static_cast<certs::Verify>(listener.verify);
+            tls.psk = listener.auth.has(auth::Scheme::kPsk);
             auto context = certs::make_server_context(tls);
             if (!context) {
                 return tl::unexpected(context.error());
             }
             made.tls = *context;
+            if (tls.psk) {
+                io::accept_psk(made.tls.get());
+            }
         }
         options.listeners.push_back(std::move(made));
     }
