@@ -5,6 +5,7 @@ Usage: auth_test.py PROGRAM [--attempts N]
 import argparse
 import base64
 import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -275,6 +276,52 @@ def test_tls_schemes(program):
                 fine = words not in ("",) and "refused" not in words.lower() if code is None else said(code, words)
                 failed += [] if fine else [f"{case}, {version}: {words!r}, wanted {code}"]
         assert not failed, "\n".join(failed)
+
+
+class Door(http.server.BaseHTTPRequestHandler):
+    """The operator's service: "open sesame" is good for the device of the user's name."""
+    asked, mode = 0, "answer"
+
+    def do_POST(self):
+        Door.asked += 1
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        good = question["password"] == "open sesame"
+        answer = {"result": "allow", "device": f"thermo/{question['user_name']}"} if good else {"result": "deny"}
+        body = {"answer": json.dumps(answer), "garbage": "{", "huge": "x" * 100_000}.get(Door.mode, "").encode()
+        if Door.mode == "silent":
+            time.sleep(2)
+        self.send_response(500 if Door.mode == "broken" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_callback(program):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/may"
+    hub = open_hub(program, http_url=url, http_timeout_ms=500, http_cache_s=600)
+    hub.config["listeners"][0]["auth"] = ["hmac", "http"]
+    with hub:
+        fill(hub)
+        put_product(hub, auth=["hmac", "http"])
+        come = lambda name, password="open sesame": connect_code(hub.tcp, f"thermo/{name}", name, password)
+        assert come("d1") == 0
+        assert come("d2", "open barley") == BAD
+        assert come("none") == BAD and come("off") == DENIED
+        asked = Door.asked
+        assert come("d1") == 0 and come("d2", "open barley") == BAD
+        assert Door.asked == asked, "an answer that was kept"
+        for mode in ("silent", "garbage", "huge", "broken"):
+            Door.mode = mode
+            assert come("d2", f"open {mode}") == 0x88, mode
+        server.shutdown()
+        server.server_close()
+        assert come("d2", "open closed") == 0x88
+        assert "open sesame" not in hub.log_text()
 
 
 # --- permissions ------------------------------------------------------------------------------------
