@@ -12,10 +12,11 @@ struct ListenerPolicy {
 struct Presented {
     bool certificate_verified = false;  // by a CA the listener trusts
     std::string common_name;
+    std::string psk_identity;  // whose pre-shared key TLS has checked; empty: none
 };
 
 [[nodiscard]] inline bool may_connect(const ListenerPolicy& policy, const Presented& presented) {
-    return policy.anonymous || presented.certificate_verified;
+    return policy.anonymous || presented.certificate_verified || !presented.psk_identity.empty();
 }
 
 }  // namespace causeway::auth

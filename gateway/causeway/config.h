@@ -22,6 +22,11 @@ struct Endpoint {
 
 enum class Verify : std::uint8_t { kNone, kOptional, kRequired };
 
+struct CertificateConfig {
+    std::string certificate;  // PEM files
+    std::string private_key;
+};
+
 struct ListenerConfig {
     bool tls = false;
     bool websocket = false;
@@ -33,6 +38,16 @@ struct ListenerConfig {
     std::string private_key;
     std::string client_ca;
     Verify verify = Verify::kNone;
+    std::vector<CertificateConfig> certificates;  // further ones, chosen by the name asked for
+    std::string crl;                              // PEM file of revocation lists
+    bool crl_required = false;
+    bool tls13_only = false;
+    std::string ciphers;       // TLS 1.2; empty: ours
+    std::string ciphersuites;  // TLS 1.3
+    bool psk = false;          // pre-shared keys: those of the registry's devices
+    std::string psk_file;      // ... and of this file
+
+    [[nodiscard]] bool takes_psk() const { return psk || !psk_file.empty(); }
 };
 
 struct WalConfig {

@@ -25,6 +25,7 @@ std::size_t index_of(Connection::Stage stage) { return static_cast<std::size_t>(
 void Shard::turn_end() {
     static_assert(kStages == Connection::kStages);
     begin_handshakes();
+    recheck_sessions();
     serve_connects();
     if (!accepting_) {
         pace_accepts();

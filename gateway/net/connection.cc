@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "certs/context.h"
 #include "core/base/check.h"
 #include "core/io/proxy_header.h"
 #include "gateway/net/shard.h"
@@ -19,7 +20,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
     : shard_(shard),
       nonce_(nonce),
       stream_(std::move(stream)),
-      policy_(listener.policy),
+      listener_(&listener),
       session_(
           nonce,
           session::Peer{std::move(host), auth::may_connect(listener.policy, auth::Presented{})},
@@ -27,7 +28,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
     if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
         front_ = std::make_unique<Front>();
         front_->proxy = listener.proxy_protocol;
-        front_->tls = listener.tls;
+        front_->tls = listener.tls != nullptr;
         if (listener.websocket) {
             front_->websocket = std::make_unique<io::WebSocket>("mqtt");
         }
@@ -35,11 +36,11 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
 }
 
 bool Connection::begin_handshake() {
-    auto tls = io::TlsSession::server(front_->tls.get());
+    auto tls = io::TlsSession::server(listener_->tls.get());
     if (!tls) {
         return false;
     }
-    front_->tls.reset();
+    front_->tls = false;
     const std::string early = std::exchange(front_->early_bytes, {});
     if (!front_->websocket) {
         front_.reset();
@@ -51,14 +52,30 @@ bool Connection::begin_handshake() {
 
 void Connection::on_open(io::TcpStream& stream) {
     shard_.end_handshake(*this);
+    shard_.end_psk_try(nonce_, false);
     const io::TlsSession* tls = stream.tls();
-    const auto peer = tls == nullptr ? std::nullopt : tls->peer();
+    if (tls == nullptr) {
+        return;
+    }
+    shard_.status_.tls_resumed += tls->resumed() ? 1 : 0;
+    // The context may be another since the handshake began, and the certificate's time may be over
+    // since the session that was resumed.
+    if (!still_trusted() || (tls->resumed() && certs::certificate_expired(tls->native()))) {
+        shard_.dismiss(*this);
+        return;
+    }
+    const auto peer = tls->peer();
     auth::Presented presented;
     if (peer) {
         presented.certificate_verified = peer->verified;
         presented.common_name = peer->verified ? peer->common_name : std::string{};
+        presented.psk_identity = peer->psk_identity;
     }
-    session_.set_may_connect(auth::may_connect(policy_, presented));
+    session_.set_may_connect(auth::may_connect(listener_->policy, presented));
+}
+
+void Connection::on_psk(io::TcpStream&, std::string_view identity) {
+    shard_.find_psk(*this, identity);
 }
 
 void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
@@ -66,7 +83,7 @@ void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
         take_proxy_header(bytes);
         return;
     }
-    if (front_ && front_->tls != nullptr) {
+    if (front_ && front_->tls) {
         take_client_hello(bytes);
         return;
     }
@@ -101,7 +118,7 @@ void Connection::take_proxy_header(std::string_view bytes) {
     }
     front_->proxy = false;
     const std::string rest = std::exchange(front_->early_bytes, {}).substr(header.size);
-    if (front_->tls == nullptr && !front_->websocket) {
+    if (!front_->tls && !front_->websocket) {
         front_.reset();
     }
     if (!rest.empty()) {
@@ -261,6 +278,7 @@ void Connection::on_writable(io::TcpStream&) {}
 void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     if (end == io::StreamEnd::kTlsFailed) {
         ++shard_.status_.tls_failed;
+        shard_.end_psk_try(nonce_, true);
     }
     session_.on_closed(shard_.effects_);
     shard_.perform(*this);

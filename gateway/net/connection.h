@@ -37,6 +37,7 @@ public:
 
     void on_open(io::TcpStream& stream) override;
     void on_bytes(io::TcpStream& stream, std::string_view bytes) override;
+    void on_psk(io::TcpStream& stream, std::string_view identity) override;
     void on_writable(io::TcpStream& stream) override;
     void on_end(io::TcpStream& stream, io::StreamEnd end, std::string_view why) override;
 
@@ -58,14 +59,17 @@ public:
     [[nodiscard]] std::uint64_t nonce() const { return nonce_; }
     [[nodiscard]] bool open() const { return stream_ != nullptr; }
     [[nodiscard]] io::TcpStream& stream() { return *stream_; }
+    [[nodiscard]] const ListenerOptions& listener() const { return *listener_; }
+    // What TLS knows of the peer is good for the listener as it is now.
+    [[nodiscard]] bool still_trusted() const;
 
 private:
     friend class Shard;
     // What few listeners put between the stream and MQTT.
     struct Front {
-        bool proxy = false;               // the PROXY header has not come yet
-        std::string early_bytes;          // of the PROXY header or the first of TLS
-        std::shared_ptr<ssl_ctx_st> tls;  // waits to begin
+        bool proxy = false;       // the PROXY header has not come yet
+        bool tls = false;         // TLS waits to begin
+        std::string early_bytes;  // of the PROXY header or the first of TLS
         std::unique_ptr<io::WebSocket> websocket;
     };
 
@@ -89,12 +93,13 @@ private:
     std::string kept_;        // the start of a packet, or bytes not taken yet
     std::size_t wanted_ = 0;  // kept_ is of no use below this size
     io::TimerWheel::Id timer_;
-    auth::ListenerPolicy policy_;
+    const ListenerOptions* listener_;  // of the shard
     std::unique_ptr<Front> front_;  // null: MQTT, or TLS and MQTT, and nothing else
     session::Session session_;
     bool paused_ = false;       // in the shard's list
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
+    bool psk_of_file_ = false;  // its listener's file has the key of its handshake
     Stage stage_ = Stage::kHalfOpen;
 };
 

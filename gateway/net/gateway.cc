@@ -54,6 +54,9 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &ShardStatus::connection_bytes,
                                &ShardStatus::table_bytes,
                                &ShardStatus::tls_failed,
+                               &ShardStatus::tls_resumed,
+                               &ShardStatus::tls_psk,
+                               &ShardStatus::tls_dismissed,
                                &ShardStatus::proxy_failed,
                                &ShardStatus::websocket_refused,
                                &ShardStatus::bytes_in,
@@ -75,6 +78,7 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     if (admission.accept_rate_max != 0) {
         admission.accept_rate_max = std::max(1U, admission.accept_rate_max / options.loops);
     }
+    shard_options.psk_turns = std::make_shared<PskTurns>();
     for (std::uint32_t i = 0; i < options.loops; ++i) {
         shard_options.random = options.shard.random + i;
         auto shard = std::make_unique<Shard>(shard_options);
@@ -96,6 +100,9 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     }
     for (auto& shard : gateway->shards_) {
         shard->attach(make_submitter);
+        if (options.make_psk_source) {
+            shard->set_psk_source(options.make_psk_source(shard->loop()));
+        }
     }
     return gateway;
 }
@@ -130,6 +137,13 @@ void Gateway::stop() {
         thread.join();
     }
     threads_.clear();
+}
+
+void Gateway::set_tls(std::size_t listener, const ListenerTls& tls, bool recheck) {
+    for (auto& shard : shards_) {
+        shard->loop().post(
+            [&shard, listener, tls, recheck] { shard->set_tls(listener, tls, recheck); });
+    }
 }
 
 void Gateway::publish(std::vector<SysMessage> messages) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -19,6 +20,8 @@ struct GatewayOptions {
     // connections_max, half_open_max and accept_rate_max are of the whole gateway.
     ShardOptions shard;
     std::vector<ListenerOptions> listeners;
+    // Makes a loop's source of pre-shared keys; null: there is none.
+    std::function<std::unique_ptr<PskSource>(io::Loop& loop)> make_psk_source;
 };
 
 class Gateway {
@@ -38,6 +41,8 @@ public:
     void shut_down(std::uint64_t grace_ms);
     // Effect: ends the loops and their threads. Call after the core has stopped.
     void stop();
+    // Effect: Shard::set_tls() on every loop. Any thread.
+    void set_tls(std::size_t listener, const ListenerTls& tls, bool recheck);
     // Effect: publishes at QoS 0, as nobody's, from one of the loops. Any thread.
     void publish(std::vector<SysMessage> messages);
     // Effect: clients that consume these queues look again; none: all do. Any thread.
