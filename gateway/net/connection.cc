@@ -214,7 +214,7 @@ std::size_t Connection::take_packets(std::string_view bytes) {
         }
         const auto& decoded = std::get<mqtt::Decoded>(result);
         if (!admitted_ && session_.half_open()) {
-            const Door door = knock(decoded.packet);
+            const Door door = knock(decoded.packet, bytes.size() - taken);
             if (door != Door::kOpen) {
                 return door == Door::kQueued ? taken : bytes.size();
             }
@@ -227,7 +227,7 @@ std::size_t Connection::take_packets(std::string_view bytes) {
     return taken;
 }
 
-Connection::Door Connection::knock(const mqtt::Packet& packet) {
+Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes) {
     const auto* connect = std::get_if<mqtt::Connect>(&packet);
     if (connect == nullptr) {
         return Door::kOpen;
@@ -245,7 +245,7 @@ Connection::Door Connection::knock(const mqtt::Packet& packet) {
         admitted_ = true;
         return Door::kOpen;
     }
-    if (shard_.queue_connect(*this)) {
+    if (shard_.queue_connect(*this, bytes)) {
         return Door::kQueued;
     }
     ++shard_.status_.refused_busy;

@@ -85,7 +85,7 @@ private:
     [[nodiscard]] bool available(const mqtt::Packet& packet) const;
     // What became of the CONNECT at the door.
     enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
-    Door knock(const mqtt::Packet& packet);
+    Door knock(const mqtt::Packet& packet, std::size_t bytes);
 
     Shard& shard_;
     std::uint64_t nonce_;

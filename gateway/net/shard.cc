@@ -42,6 +42,7 @@ Shard::Shard(const ShardOptions& options)
                        queue_timer_at_ = 0;
                        queues_.on_timer(loop_.now_ms());
                    }),
+      handshake_timer_(loop_, [] {}),  // the turn's end does the work
       address_rates_(options.admission.address_rate_max, kRateKeysMax),
       client_rates_(options.admission.client_rate_max, kRateKeysMax),
       accept_rate_(options.admission.accept_rate_max, 1),

@@ -189,11 +189,13 @@ private:
     [[nodiscard]] bool admit_client(std::string_view client_id);
     void queue_handshake(Connection& connection);
     void begin_handshakes();
+    void free_handshakes();
     void end_handshake(Connection& connection);
     [[nodiscard]] bool connect_may_go() const;
     // False: the queue is full.
-    [[nodiscard]] bool queue_connect(Connection& connection);
+    [[nodiscard]] bool queue_connect(Connection& connection, std::size_t bytes);
     void serve_connects();
+    void count_connected();
     // What a client that is refused now should wait.
     [[nodiscard]] std::uint32_t retry_after_s();
     void pace_accepts();
@@ -218,9 +220,14 @@ private:
     std::vector<std::uint32_t> free_;
     std::vector<std::uint64_t> paused_;            // connections that wait for room, by nonce
     std::array<std::uint32_t, kStages> stages_{};  // connections by stage
-    std::deque<std::uint64_t> handshake_queue_;    // at most half_open_max, by nonce
-    std::deque<std::uint64_t> connect_queue_;      // at most connect_queue_max, by nonce
-    std::uint32_t handshakes_ = 0;                 // under way
+    std::deque<std::uint64_t> handshake_queue_;    // by nonce; about half_open_max
+    // Under way, oldest first, with when they began; those that ended go with the next.
+    std::deque<std::pair<std::uint64_t, MonoMs>> handshakes_begun_;
+    io::Timer handshake_timer_;
+    std::uint32_t handshakes_ = 0;  // that are counted
+    // By nonce, with the bytes that wait; some may have gone meanwhile.
+    std::deque<std::pair<std::uint64_t, std::size_t>> connect_queue_;
+    std::uint64_t connect_queue_bytes_ = 0;
     RateTable address_rates_;
     RateTable client_rates_;
     RateTable accept_rate_;
@@ -229,7 +236,8 @@ private:
     std::uint64_t connected_ = 0;  // CONNECTs answered in the second since `second_`
     std::uint64_t connected_per_s_ = 0;
     MonoMs second_ = 0;
-    std::uint64_t churn_ = 0;  // handshakes and ends since the heap was trimmed
+    std::uint64_t churn_ = 0;       // handshakes and ends since the heap was trimmed
+    std::uint64_t churn_seen_ = 0;  // when trim_timer_ was started
     io::Timer trim_timer_;
     session::Effects effects_;
     ShardStatus status_;

@@ -204,7 +204,10 @@ void Session::refuse_connect(mqtt::ReasonCode code, Effects& out,
     mqtt::Connack packet;
     packet.reason_code = code;
     packet.properties = properties;
-    send(packet, out);
+    if (!send(packet, out)) {
+        packet.properties = {};  // too much for the client: the code at least [MQTT-3.2.2-19]
+        send(packet, out);
+    }
     finish(End::kFlush, "CONNECT refused", out);  // [MQTT-3.2.2-7] [MQTT-4.13.2-1]
 }
 

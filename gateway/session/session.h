@@ -16,8 +16,8 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <string>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -211,7 +211,8 @@ private:
     void handle(const mqtt::Puback& packet, Effects& out);
     void handle(const mqtt::Pubrec& packet, Effects& out);
     void handle(const mqtt::Pubcomp& packet, Effects& out);
-    void send_publish(const Delivery& delivery, std::uint64_t n, const Message& message, SetMs now,
+    // False: the client would not take so large a packet.
+    bool send_publish(const Delivery& delivery, std::uint64_t n, const Message& message, SetMs now,
                       Effects& out);
     void send_pubrel(std::uint16_t packet_id, mqtt::ReasonCode code, Effects& out);
     // Sends by alias what was sent with it before; gives the topic one as long as there are any.
