@@ -179,6 +179,8 @@ void add_core(const node::NodeStatus& node, Families& out) {
     out.gauge("causeway_subscriptions", "Subscriptions", state.subscriptions);
     out.gauge("causeway_retained_messages", "Retained messages", state.retained_messages);
     out.gauge("causeway_inbox_messages", "Messages in inboxes", state.inbox_messages);
+    out.gauge("causeway_devices", "Devices of the sets led here", state.records);
+    out.gauge("causeway_devices_bytes", "Their records", state.records_bytes);
     const state::Counters& c = state.counters;
     out.add(MetricType::Counter, "causeway_inbox_copies_total",
             "Inbox copies by what became of them", "outcome",
@@ -220,6 +222,21 @@ void add_core(const node::NodeStatus& node, Families& out) {
 }
 
 }  // namespace
+
+std::string render_access(const RefusedCounters& refused, const RegisterCounters& registered) {
+    Families families;
+    families.add(MetricType::Counter, "causeway_api_refused_total",
+                 "API requests refused before they were looked at", "reason",
+                 {{"unknown", refused.unknown},
+                  {"forbidden", refused.forbidden},
+                  {"foreign", refused.foreign}});
+    families.add(MetricType::Counter, "causeway_registrations_total",
+                 "Requests of devices for credentials, by what became of them", "outcome",
+                 {{"registered", registered.registered},
+                  {"refused", registered.refused},
+                  {"limited", registered.limited}});
+    return families.text();
+}
 
 std::string render_metrics(const node::NodeStatus& node, const net::ShardStatus& gateway) {
     Families families;

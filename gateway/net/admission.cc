@@ -32,6 +32,7 @@ void Shard::turn_end() {
     count_connected();
     begin_handshakes();
     recheck_sessions();
+    recheck_some();
     serve_connects();
     if (!accepting_) {
         pace_accepts();

@@ -5,6 +5,7 @@
 #include "certs/context.h"
 #include "core/base/check.h"
 #include "core/io/proxy_header.h"
+#include "gateway/net/device_scram.h"
 #include "gateway/net/shard.h"
 
 namespace causeway::net {
@@ -23,7 +24,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
       listener_(&listener),
       session_(
           nonce,
-          session::Peer{std::move(host), auth::may_connect(listener.policy, auth::Presented{})},
+          session::Peer{std::move(host), auth::may_connect(listener.policy, false)},
           shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {
     if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
         front_ = std::make_unique<Front>();
@@ -52,7 +53,6 @@ bool Connection::begin_handshake() {
 
 void Connection::on_open(io::TcpStream& stream) {
     shard_.end_handshake(*this);
-    shard_.end_psk_try(nonce_, false);
     const io::TlsSession* tls = stream.tls();
     if (tls == nullptr) {
         return;
@@ -65,16 +65,23 @@ void Connection::on_open(io::TcpStream& stream) {
         return;
     }
     const auto peer = tls->peer();
-    auth::Presented presented;
-    if (peer) {
-        presented.certificate_verified = peer->verified;
-        presented.common_name = peer->verified ? peer->common_name : std::string{};
-        presented.psk_identity = peer->psk_identity;
+    const bool proven = peer && (peer->verified || !peer->psk_identity.empty());
+    if (proven) {
+        shown_ = std::make_unique<Shown>();
+        shown_->verified = peer->verified;
+        shown_->psk_identity = peer->psk_identity;
+        shown_->certificate = {peer->common_name, peer->subject, peer->fingerprint, peer->uris};
+    } else {
+        shown_.reset();
     }
-    session_.set_may_connect(auth::may_connect(listener_->policy, presented));
+    session_.set_may_connect(auth::may_connect(listener_->policy, proven));
 }
 
+// The handshake stands still until the key is there, or it is known that there is none.
 void Connection::on_psk(io::TcpStream&, std::string_view identity) {
+    shown_ = std::make_unique<Shown>();
+    shown_->psk_identity = identity;
+    shown_->psk_asked = true;
     shard_.find_psk(*this, identity);
 }
 
@@ -235,11 +242,19 @@ Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes
     if (stage_ == Stage::kQueued) {
         return Door::kQueued;
     }
-    if (!shard_.admit_client(connect->client_id)) {
+    if (attempt_ != nullptr && attempt_->waiting) {
+        return Door::kQueued;
+    }
+    if (attempt_ == nullptr && !identified_ && !shard_.admit_client(connect->client_id)) {
         session_.on_refused(*connect, mqtt::ReasonCode::kConnectionRateExceeded, 1,
                             shard_.effects_);
         shard_.perform(*this);
         return Door::kRefused;
+    }
+    if (!identified_) {
+        if (const Door door = identify(*connect); door != Door::kOpen) {
+            return door;
+        }
     }
     if (shard_.connect_may_go()) {
         admitted_ = true;
@@ -250,6 +265,48 @@ Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes
     }
     ++shard_.status_.refused_busy;
     session_.on_refused(*connect, mqtt::ReasonCode::kServerBusy, shard_.retry_after_s(),
+                        shard_.effects_);
+    shard_.perform(*this);
+    return Door::kRefused;
+}
+
+Connection::Door Connection::identify(const mqtt::Connect& connect) {
+    if (attempt_ == nullptr) {
+        attempt_ = std::make_shared<Attempt>();
+    }
+    auth::Presented presented;
+    presented.client_id = connect.client_id;
+    presented.user_name = connect.user_name;
+    presented.password = connect.password;
+    presented.host = session_.host();
+    if (shown_ != nullptr) {
+        presented.certificate = shown_->verified ? &shown_->certificate : nullptr;
+        presented.psk_identity = shown_->psk_identity;
+    }
+    presented.method = connect.properties.authentication_method;
+    presented.method_data =
+        connect.properties.authentication_data.value_or(std::string_view{});
+    Verdict verdict = shard_.authenticator_.step(nonce_, attempt_, presented, listener_->policy);
+    if (verdict.kind == Verdict::Kind::kWait) {
+        attempt_->waiting = true;
+        stream_->pause_reading();
+        return Door::kQueued;
+    }
+    attempt_.reset();
+    if (verdict.kind == Verdict::Kind::kDeny) {
+        return refuse(connect, verdict);
+    }
+    shown_.reset();
+    identified_ = true;
+    membership_ = std::move(verdict.membership);
+    if (verdict.admission.access != nullptr || verdict.admission.methods != nullptr) {
+        session_.admit(std::move(verdict.admission));
+    }
+    return Door::kOpen;
+}
+
+Connection::Door Connection::refuse(const mqtt::Connect& connect, const Verdict& verdict) {
+    session_.on_refused(connect, reason_of(verdict.denial), verdict.retry_after_s,
                         shard_.effects_);
     shard_.perform(*this);
     return Door::kRefused;
@@ -270,7 +327,8 @@ void Connection::refuse_queued() {
 bool Connection::available(const mqtt::Packet& packet) const {
     const auto* connect = std::get_if<mqtt::Connect>(&packet);
     return connect == nullptr ||
-           shard_.submitter_->available(shard_.submitter_->home(connect->client_id));
+           shard_.submitter_->available(
+               shard_.submitter_->home(session_.client_id_for(connect->client_id)));
 }
 
 void Connection::on_writable(io::TcpStream&) {}
@@ -278,7 +336,9 @@ void Connection::on_writable(io::TcpStream&) {}
 void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     if (end == io::StreamEnd::kTlsFailed) {
         ++shard_.status_.tls_failed;
-        shard_.end_psk_try(nonce_, true);
+        if (shown_ != nullptr && shown_->psk_asked) {
+            shard_.authenticator_.proof_failed(shown_->psk_identity, session_.host());
+        }
     }
     session_.on_closed(shard_.effects_);
     shard_.perform(*this);

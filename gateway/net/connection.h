@@ -12,6 +12,7 @@
 #include "core/io/timer.h"
 #include "core/io/websocket.h"
 #include "gateway/auth/admit.h"
+#include "gateway/net/authenticator.h"
 #include "gateway/session/session.h"
 
 namespace causeway::net {
@@ -86,6 +87,9 @@ private:
     // What became of the CONNECT at the door.
     enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
     Door knock(const mqtt::Packet& packet, std::size_t bytes);
+    // Who is it? kQueued: not known yet.
+    Door identify(const mqtt::Connect& connect);
+    Door refuse(const mqtt::Connect& connect, const Verdict& verdict);
 
     Shard& shard_;
     std::uint64_t nonce_;
@@ -94,12 +98,23 @@ private:
     std::size_t wanted_ = 0;  // kept_ is of no use below this size
     io::TimerWheel::Id timer_;
     const ListenerOptions* listener_;  // of the shard
+    // Who is at the other end of TLS, until CONNECT; null: nobody has shown anything.
+    struct Shown {
+        auth::Certificate certificate;
+        std::string psk_identity;
+        bool verified = false;
+        bool psk_asked = false;  // and, until psk_identity is set, not proven
+    };
+    std::unique_ptr<Shown> shown_;
+    std::shared_ptr<Attempt> attempt_;        // its CONNECT is looked into
+    std::unique_ptr<Membership> membership_;  // what let it in, if it is a device's
     std::unique_ptr<Front> front_;  // null: MQTT, or TLS and MQTT, and nothing else
     session::Session session_;
     bool paused_ = false;       // in the shard's list
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
     bool psk_of_file_ = false;  // its listener's file has the key of its handshake
+    bool identified_ = false;   // and before that, it is known whose it is
     Stage stage_ = Stage::kHalfOpen;
 };
 

@@ -20,9 +20,8 @@ struct GatewayOptions {
     // connections_max, half_open_max and accept_rate_max are of the whole gateway.
     ShardOptions shard;
     std::vector<ListenerOptions> listeners;
-    // Makes a loop's source of pre-shared keys; null: there is none.
-    std::function<std::unique_ptr<PskSource>(io::Loop& loop)> make_psk_source;
 };
+
 
 class Gateway {
 public:
@@ -47,12 +46,16 @@ public:
     void publish(std::vector<SysMessage> messages);
     // Effect: clients that consume these queues look again; none: all do. Any thread.
     void wake_queues(const std::vector<std::string>& queues);
+    // Effect: tokens are checked with other keys from now on. Any thread.
+    void set_auth_settings(const std::shared_ptr<const auth::Settings>& settings);
     // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
     void status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take);
 
 private:
     Gateway() = default;
+    ProductCounts counts_;
     std::vector<std::unique_ptr<Shard>> shards_;
+    std::unique_ptr<SlowWorkers> workers_;  // posts to the shards' loops: ends before they do
     std::vector<std::thread> threads_;
     std::vector<std::uint16_t> ports_;
 };

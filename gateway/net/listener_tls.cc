@@ -4,7 +4,6 @@
 
 #include "certs/context.h"
 #include "certs/psk_file.h"
-#include "core/base/hash.h"
 #include "gateway/net/connection.h"
 #include "gateway/net/shard.h"
 
@@ -13,7 +12,6 @@ namespace {
 
 // Looked at in one turn of the loop: about 0.3 ms.
 constexpr std::size_t kRechecksPerTurn = 256;
-constexpr std::uint64_t kPskPatienceMs = 3000;
 
 }  // namespace
 
@@ -50,39 +48,18 @@ void Shard::find_psk(Connection& connection, std::string_view identity) {
     ++status_.tls_psk;
     const ListenerOptions& listener = connection.listener();
     const std::string* known = listener.psks == nullptr ? nullptr : listener.psks->find(identity);
-    if (known != nullptr || psk_source_ == nullptr) {
-        connection.psk_of_file_ = known != nullptr;
-        connection.stream().give_psk(known == nullptr ? std::string_view{} : *known);
+    if (known != nullptr) {
+        connection.psk_of_file_ = true;
+        connection.stream().give_psk(*known);
         return;
     }
-    const std::uint64_t hash = hash64(identity);
-    const std::uint64_t nonce = connection.nonce();
-    psk_source_->find(identity, loop_.now_ms() + kPskPatienceMs,
-                      [this, nonce, hash](const std::vector<std::string>& keys) {
-                          Connection* waiting = find(nonce);
-                          if (waiting == nullptr || !waiting->open()) {
-                              return;
-                          }
-                          std::string_view key;
-                          if (keys.size() > 1) {
-                              key = keys[options_.psk_turns == nullptr ? 0 : options_.psk_turns->turn(hash) % 2];
-                              psk_tries_[nonce] = hash;
-                          } else if (!keys.empty()) {
-                              key = keys.front();
-                          }
-                          waiting->stream().give_psk(key);
-                      });
-}
-
-void Shard::end_psk_try(std::uint64_t nonce, bool failed) {
-    const auto found = psk_tries_.find(nonce);
-    if (found == psk_tries_.end()) {
-        return;
-    }
-    if (failed && options_.psk_turns != nullptr) {
-        options_.psk_turns->next(found->second);
-    }
-    psk_tries_.erase(found);
+    authenticator_.find_psk(identity, connection.session().host(),
+                            [this, nonce = connection.nonce()](std::string_view key) {
+                                Connection* waiting = find(nonce);
+                                if (waiting != nullptr && waiting->open()) {
+                                    waiting->stream().give_psk(key);
+                                }
+                            });
 }
 
 bool Connection::still_trusted() const {

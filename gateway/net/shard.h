@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include "certs/psk_file.h"
 #include "core/io/loop.h"
@@ -21,7 +21,7 @@
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
 #include "gateway/auth/admit.h"
-#include "gateway/net/psk.h"
+#include "gateway/net/authenticator.h"
 #include "gateway/net/queue_consumers.h"
 #include "gateway/net/rate_table.h"
 #include "gateway/session/session.h"
@@ -34,7 +34,7 @@ namespace causeway::net {
 struct ListenerTls {
     // Null: in the clear. With keys, io::accept_psk() was called.
     std::shared_ptr<ssl_ctx_st> context;
-    std::shared_ptr<const certs::PskTable> psks;  // asked before the PskSource; null: none
+    std::shared_ptr<const certs::PskTable> psks;  // asked before the registry; null: none
 };
 
 struct ListenerOptions {
@@ -66,7 +66,7 @@ struct ShardOptions {
     std::uint32_t output_bytes_max = 8U << 20;
     std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
     AdmissionOptions admission;
-    std::shared_ptr<PskTurns> psk_turns;  // of the gateway; null: a device's first key always
+    AuthOptions auth;
     std::uint64_t random = 1;
 };
 
@@ -99,24 +99,23 @@ struct ShardStatus {
     std::uint64_t bytes_in = 0;
     std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
     std::uint64_t paused = 0;       // how often reading stopped because the core did not keep up
+    AuthStatus auth;
 };
 
 class Connection;
 struct SysMessage;
 
-class Shard final : public SubmitterEvents, QueueConsumers::Host {
+class Shard final : public SubmitterEvents, QueueConsumers::Host, Authenticator::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    explicit Shard(const ShardOptions& options);
+    // `workers` and `counts` are the gateway's and outlive it.
+    Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts);
     ~Shard() override;
     // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
     // core sends here, so the shard may be destroyed only after the core has stopped.
     void attach(const MakeSubmitter& make_submitter);
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
-
-    // Effect: asked for the keys that no file has. Before the loop runs; null: nobody.
-    void set_psk_source(std::unique_ptr<PskSource> source) { psk_source_ = std::move(source); }
 
     [[nodiscard]] io::Loop& loop() { return loop_; }
 
@@ -135,6 +134,11 @@ public:
     // Effect: clients that consume these queues look again; none: all do.
     void wake_queues(const std::vector<std::string>& queues) {
         queues_.wake(queues, loop_.now_ms());
+    }
+
+    // Effect: tokens are checked with other keys from now on. Loop thread.
+    void set_auth_settings(std::shared_ptr<const auth::Settings> settings) {
+        authenticator_.set_settings(std::move(settings));
     }
 
     // SubmitterEvents.
@@ -180,7 +184,25 @@ private:
     void recheck_sessions();
     void dismiss(Connection& connection);
     void find_psk(Connection& connection, std::string_view identity);
-    void end_psk_try(std::uint64_t nonce, bool failed);
+
+    // Authenticator::Host; recheck.cc
+    void on_attempt(std::uint64_t nonce) override;
+    void on_recheck(const std::vector<std::string>& devices, bool all_devices,
+                    bool catalogue) override;
+    void recheck_some();
+    void recheck(Connection& connection);
+    void on_rechecked(std::uint64_t nonce, const std::string& device_key,
+                      const auth::DeviceLookup& lookup);
+    void apply_rights(Connection& connection, std::shared_ptr<const auth::Device> device);
+
+    // What changed, and how far the walk over the connections has come.
+    struct Changes {
+        absl::flat_hash_set<std::string> devices;
+        bool all_devices = false;
+        bool catalogue = false;
+
+        [[nodiscard]] bool any() const { return all_devices || catalogue || !devices.empty(); }
+    };
 
     // admission.cc: who gets in, and when
     void turn_end();
@@ -206,15 +228,18 @@ private:
     std::unique_ptr<Submitter> submitter_;
     io::LoopTimers timers_;
     io::Timer grace_;
+    Authenticator authenticator_;
+    Changes changes_;   // since the walk began
+    Changes rechecks_;  // of the walk
+    std::size_t recheck_at_ = 0;  // the slot it has come to
+    std::uint32_t lookups_ = 0;   // of it, under way
+    io::Timer recheck_timer_;
     QueueConsumers queues_;
     io::Timer queue_timer_;
     MonoMs queue_timer_at_ = 0;
     io::TurnHook hook_;
     std::vector<std::unique_ptr<io::TcpListener>> listeners_;
     std::vector<std::unique_ptr<ListenerOptions>> listening_;  // stay while connections refer to them
-    std::unique_ptr<PskSource> psk_source_;
-    // Of handshakes that try one of two keys: the identity's hash, by nonce.
-    absl::flat_hash_map<std::uint64_t, std::uint64_t> psk_tries_;
     std::size_t recheck_left_ = 0;  // slots below this are still to be looked at
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;

@@ -1,16 +1,16 @@
-// Keys of devices that come from elsewhere, and listeners whose TLS is replaced while they run.
+// Pre-shared keys of a file, and listeners whose TLS is replaced while they run.
 #include <openssl/ssl.h>
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "certs/context.h"
-#include "core/io/timer.h"
+#include "certs/psk_file.h"
 #include "core/io/tls_psk.h"
 #include "gateway/net/gateway.h"
 #include "test/core/io/support.h"
@@ -23,8 +23,8 @@ namespace {
 using namespace std::string_literals;
 
 const std::string kConnect = packet(0x10, text("MQTT") + "\5\2\0\74\0"s + text("raw"));
-const std::string kOld = "an old key of 32 bytes ..........";
-const std::string kNew = "a new key of 32 bytes ...........";
+const std::string kKey = "0123456789abcdef0123456789abcdef";
+const std::string kOther = "fedcba9876543210fedcba9876543210";
 
 std::string client_key;
 
@@ -35,40 +35,9 @@ unsigned answer(SSL*, const char*, char* identity, unsigned, unsigned char* key,
     return static_cast<unsigned>(client_key.size());
 }
 
-// Answers a little later; what is asked when `answers` is false stays without an answer.
-class SlowSource final : public PskSource {
-public:
-    SlowSource(io::Loop& loop, const std::map<std::string, std::vector<std::string>>& keys,
-               std::atomic<bool>& answers)
-        : keys_(keys), answers_(answers), timer_(loop, [this] { answer_all(); }) {}
-    void find(std::string_view identity, MonoMs, Found found) override {
-        waiting_.emplace_back(identity, std::move(found));
-        timer_.start(5);
-    }
-
-private:
-    void answer_all() {
-        if (!answers_) {
-            timer_.start(5);
-            return;
-        }
-        for (auto& [identity, found] : std::exchange(waiting_, {})) {
-            const auto known = keys_.find(identity);
-            found(known == keys_.end() ? std::vector<std::string>{} : known->second);
-        }
-    }
-
-    const std::map<std::string, std::vector<std::string>>& keys_;
-    std::atomic<bool>& answers_;
-    std::vector<std::pair<std::string, Found>> waiting_;
-    io::Timer timer_;
-};
-
 class GatewayTls : public ::testing::Test {
 protected:
     GatewayOptions options;
-    std::map<std::string, std::vector<std::string>> keys;
-    std::atomic<bool> answers = true;
     std::atomic<bool> core_held = false;
     std::unique_ptr<Gateway> gateway;
     io::Loop loop;
@@ -86,11 +55,10 @@ protected:
         io::accept_psk(made.get());
         return made;
     }
-    void start(std::shared_ptr<ssl_ctx_st> tls) {
-        options.listeners.emplace_back().tls = std::move(tls);
-        options.make_psk_source = [this](io::Loop& on) {
-            return std::make_unique<SlowSource>(on, keys, answers);
-        };
+    void start(std::shared_ptr<ssl_ctx_st> tls, std::shared_ptr<const certs::PskTable> psks = {}) {
+        ListenerOptions& listener = options.listeners.emplace_back();
+        listener.tls = std::move(tls);
+        listener.psks = std::move(psks);
         auto opened = Gateway::open(options, [this](io::Loop& on, SubmitterEvents& events) {
             return std::make_unique<LocalCore>(on, events, core_held);
         });
@@ -102,6 +70,18 @@ protected:
         client_key = key;
         Client client(gateway->ports()[0]);
         return client.try_tls(psk_client.get()) && connects(client);
+    }
+    static std::shared_ptr<const certs::PskTable> keys(const std::vector<std::string>& identities) {
+        std::string text;
+        for (const std::string& identity : identities) {
+            text += identity + ":";
+            for (const char c : kKey) {
+                text += "0123456789abcdef"[c >> 4];
+                text += "0123456789abcdef"[c & 15];
+            }
+            text += "\n";
+        }
+        return certs::PskTable::parse(text).value();
     }
     static bool connects(Client& client) {
         client.send(kConnect);
@@ -132,50 +112,32 @@ protected:
     }
 };
 
-TEST_F(GatewayTls, AKeyMayComeLater) {
-    keys["plant/dev7"] = {kOld};
-    start(psk_server());
-    EXPECT_TRUE(opens(kOld));
-    EXPECT_FALSE(opens(kNew));
-    EXPECT_TRUE(opens(kOld));
-    until(&ShardStatus::tls_psk, 3);
+TEST_F(GatewayTls, WhoHasTheKeyOfItsIdentityIsLetIn) {
+    start(psk_server(), keys({"plant/dev7"}));
+    EXPECT_TRUE(opens(kKey));
+    EXPECT_FALSE(opens(kOther));
+    EXPECT_TRUE(opens(kKey));
+    EXPECT_EQ(status().tls_psk, 3U);
 }
 
 TEST_F(GatewayTls, NobodyIsLetInWithoutAnIdentity) {
-    start(psk_server());
-    EXPECT_FALSE(opens(kOld));
+    start(psk_server());  // there is no registry either
+    EXPECT_FALSE(opens(kKey));
 }
 
-// While a device changes from one key to the other, either is good at the second try at the latest.
-TEST_F(GatewayTls, TwoKeysMayBeLive) {
-    keys["plant/dev7"] = {kOld, kNew};
-    start(psk_server());
-    EXPECT_TRUE(opens(kOld));
-    EXPECT_TRUE(opens(kOld));
-    EXPECT_TRUE(opens(kNew) || opens(kNew));
-    EXPECT_TRUE(opens(kNew));
-    EXPECT_TRUE(opens(kOld) || opens(kOld));
-    EXPECT_FALSE(opens("neither the old nor the new key ...") ||
-                 opens("neither the old nor the new key ..."));
-}
-
-TEST_F(GatewayTls, WhoGivesUpBeforeItsKeyCameLeavesNothing) {
-    keys["plant/dev7"] = {kOld, kNew};
-    answers = false;
-    start(psk_server());
-    {
-        client_key = kOld;
-        Client client(gateway->ports()[0]);
-        auto session = io::TlsSession::client(psk_client.get(), {}).value();
-        std::string hello;
-        session->feed({}, [](std::string_view) { return true; }, hello);
-        client.send(hello);
-        until(&ShardStatus::tls_psk, 1);
-    }
+TEST_F(GatewayTls, AKeyThatIsGoneEndsItsSession) {
+    const auto tls = psk_server();
+    start(tls, keys({"plant/dev7", "plant/dev8"}));
+    client_key = kKey;
+    Client client(gateway->ports()[0]);
+    client.begin_tls(psk_client.get());
+    ASSERT_TRUE(connects(client));
+    gateway->set_tls(0, {tls, keys({"plant/dev7", "plant/dev9"})}, true);
+    EXPECT_EQ(status().tls_dismissed, 0U);
+    gateway->set_tls(0, {tls, keys({"plant/dev8"})}, true);
+    until(&ShardStatus::tls_dismissed, 1);
     until(&ShardStatus::connections, 0);
-    answers = true;
-    EXPECT_TRUE(opens(kOld));
-    EXPECT_EQ(status().handshakes_under_way, 0U);
+    EXPECT_FALSE(opens(kKey));
 }
 
 TEST_F(GatewayTls, SessionsAreLookedAtAgainWhenTrustHasChanged) {
