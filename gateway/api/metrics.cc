@@ -112,6 +112,13 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
     out.counter("causeway_accept_pauses_total", "Times the listeners were stopped for a while",
                 gateway.accept_pauses);
     out.counter("causeway_tls_handshakes_total", "TLS handshakes begun", gateway.handshakes);
+    out.counter("causeway_tls_resumed_total", "TLS handshakes that went on from a session before",
+                gateway.tls_resumed);
+    out.counter("causeway_tls_psk_total", "TLS handshakes that asked for a pre-shared key",
+                gateway.tls_psk);
+    out.counter("causeway_tls_dismissed_total",
+                "Connections closed because their certificate or key is not good any more",
+                gateway.tls_dismissed);
     out.counter("causeway_connects_queued_total", "CONNECTs that had to wait for others",
                 gateway.connects_queued);
     out.counter("causeway_connects_total", "Successful CONNECTs", s.connects_ok);

@@ -26,6 +26,11 @@ struct Endpoint {
 
 enum class Verify : std::uint8_t { kNone, kOptional, kRequired };
 
+struct CertificateConfig {
+    std::string certificate;  // PEM files
+    std::string private_key;
+};
+
 struct ListenerConfig {
     bool tls = false;
     bool websocket = false;
@@ -37,8 +42,19 @@ struct ListenerConfig {
     std::string private_key;
     std::string client_ca;
     Verify verify = Verify::kNone;
+    std::vector<CertificateConfig> certificates;  // further ones, chosen by the name asked for
+    std::string crl;                              // PEM file of revocation lists
+    bool crl_required = false;
+    bool tls13_only = false;
+    std::string ciphers;       // TLS 1.2; empty: ours
+    std::string ciphersuites;  // TLS 1.3
+    std::string psk_file;      // pre-shared keys of devices that are in no registry
     auth::SchemeSet auth;  // how devices prove themselves; empty: there are none here
     std::shared_ptr<const std::vector<auth::Permission>> permissions;  // null: see ListenerPolicy
+
+    [[nodiscard]] bool takes_psk() const {
+        return auth.has(auth::Scheme::kPsk) || !psk_file.empty();
+    }
 };
 
 struct AuthConfig {

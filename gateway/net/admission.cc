@@ -31,6 +31,7 @@ void Shard::turn_end() {
     static_assert(kStages == Connection::kStages);
     count_connected();
     begin_handshakes();
+    recheck_sessions();
     recheck_some();
     serve_connects();
     if (!accepting_) {

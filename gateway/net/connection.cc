@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "certs/context.h"
 #include "core/base/check.h"
 #include "core/io/proxy_header.h"
 #include "gateway/net/device_scram.h"
@@ -20,7 +21,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
     : shard_(shard),
       nonce_(nonce),
       stream_(std::move(stream)),
-      policy_(listener.policy),
+      listener_(&listener),
       session_(
           nonce,
           session::Peer{std::move(host), auth::may_connect(listener.policy, false)},
@@ -28,7 +29,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
     if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
         front_ = std::make_unique<Front>();
         front_->proxy = listener.proxy_protocol;
-        front_->tls = listener.tls;
+        front_->tls = listener.tls != nullptr;
         if (listener.websocket) {
             front_->websocket = std::make_unique<io::WebSocket>("mqtt");
         }
@@ -36,11 +37,11 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
 }
 
 bool Connection::begin_handshake() {
-    auto tls = io::TlsSession::server(front_->tls.get());
+    auto tls = io::TlsSession::server(listener_->tls.get());
     if (!tls) {
         return false;
     }
-    front_->tls.reset();
+    front_->tls = false;
     const std::string early = std::exchange(front_->early_bytes, {});
     if (!front_->websocket) {
         front_.reset();
@@ -53,8 +54,19 @@ bool Connection::begin_handshake() {
 void Connection::on_open(io::TcpStream& stream) {
     shard_.end_handshake(*this);
     const io::TlsSession* tls = stream.tls();
-    const auto peer = tls == nullptr ? std::nullopt : tls->peer();
-    if (peer && (peer->verified || !peer->psk_identity.empty())) {
+    if (tls == nullptr) {
+        return;
+    }
+    shard_.status_.tls_resumed += tls->resumed() ? 1 : 0;
+    // The context may be another since the handshake began, and the certificate's time may be over
+    // since the session that was resumed.
+    if (!still_trusted() || (tls->resumed() && certs::certificate_expired(tls->native()))) {
+        shard_.dismiss(*this);
+        return;
+    }
+    const auto peer = tls->peer();
+    const bool proven = peer && (peer->verified || !peer->psk_identity.empty());
+    if (proven) {
         shown_ = std::make_unique<Shown>();
         shown_->verified = peer->verified;
         shown_->psk_identity = peer->psk_identity;
@@ -62,7 +74,7 @@ void Connection::on_open(io::TcpStream& stream) {
     } else {
         shown_.reset();
     }
-    session_.set_may_connect(auth::may_connect(policy_, peer && peer->verified));
+    session_.set_may_connect(auth::may_connect(listener_->policy, proven));
 }
 
 // The handshake stands still until the key is there, or it is known that there is none.
@@ -70,13 +82,7 @@ void Connection::on_psk(io::TcpStream&, std::string_view identity) {
     shown_ = std::make_unique<Shown>();
     shown_->psk_identity = identity;
     shown_->psk_asked = true;
-    shard_.authenticator_.find_psk(
-        identity, session_.host(), [shard = &shard_, nonce = nonce_](std::string_view key) {
-            Connection* connection = shard->find(nonce);
-            if (connection != nullptr && connection->open()) {
-                connection->stream_->give_psk(key);
-            }
-        });
+    shard_.find_psk(*this, identity);
 }
 
 void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
@@ -84,7 +90,7 @@ void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
         take_proxy_header(bytes);
         return;
     }
-    if (front_ && front_->tls != nullptr) {
+    if (front_ && front_->tls) {
         take_client_hello(bytes);
         return;
     }
@@ -119,7 +125,7 @@ void Connection::take_proxy_header(std::string_view bytes) {
     }
     front_->proxy = false;
     const std::string rest = std::exchange(front_->early_bytes, {}).substr(header.size);
-    if (front_->tls == nullptr && !front_->websocket) {
+    if (!front_->tls && !front_->websocket) {
         front_.reset();
     }
     if (!rest.empty()) {
@@ -280,7 +286,7 @@ Connection::Door Connection::identify(const mqtt::Connect& connect) {
     presented.method = connect.properties.authentication_method;
     presented.method_data =
         connect.properties.authentication_data.value_or(std::string_view{});
-    Verdict verdict = shard_.authenticator_.step(nonce_, attempt_, presented, policy_);
+    Verdict verdict = shard_.authenticator_.step(nonce_, attempt_, presented, listener_->policy);
     if (verdict.kind == Verdict::Kind::kWait) {
         attempt_->waiting = true;
         stream_->pause_reading();

@@ -60,14 +60,17 @@ public:
     [[nodiscard]] std::uint64_t nonce() const { return nonce_; }
     [[nodiscard]] bool open() const { return stream_ != nullptr; }
     [[nodiscard]] io::TcpStream& stream() { return *stream_; }
+    [[nodiscard]] const ListenerOptions& listener() const { return *listener_; }
+    // What TLS knows of the peer is good for the listener as it is now.
+    [[nodiscard]] bool still_trusted() const;
 
 private:
     friend class Shard;
     // What few listeners put between the stream and MQTT.
     struct Front {
-        bool proxy = false;               // the PROXY header has not come yet
-        std::string early_bytes;          // of the PROXY header or the first of TLS
-        std::shared_ptr<ssl_ctx_st> tls;  // waits to begin
+        bool proxy = false;       // the PROXY header has not come yet
+        bool tls = false;         // TLS waits to begin
+        std::string early_bytes;  // of the PROXY header or the first of TLS
         std::unique_ptr<io::WebSocket> websocket;
     };
 
@@ -94,7 +97,7 @@ private:
     std::string kept_;        // the start of a packet, or bytes not taken yet
     std::size_t wanted_ = 0;  // kept_ is of no use below this size
     io::TimerWheel::Id timer_;
-    auth::ListenerPolicy policy_;
+    const ListenerOptions* listener_;  // of the shard
     // Who is at the other end of TLS, until CONNECT; null: nobody has shown anything.
     struct Shown {
         auth::Certificate certificate;
@@ -110,6 +113,7 @@ private:
     bool paused_ = false;       // in the shard's list
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
+    bool psk_of_file_ = false;  // its listener's file has the key of its handshake
     bool identified_ = false;   // and before that, it is known whose it is
     Stage stage_ = Stage::kHalfOpen;
 };

@@ -58,6 +58,9 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &ShardStatus::connection_bytes,
                                &ShardStatus::table_bytes,
                                &ShardStatus::tls_failed,
+                               &ShardStatus::tls_resumed,
+                               &ShardStatus::tls_psk,
+                               &ShardStatus::tls_dismissed,
                                &ShardStatus::proxy_failed,
                                &ShardStatus::websocket_refused,
                                &ShardStatus::bytes_in,
@@ -145,6 +148,13 @@ void Gateway::stop() {
         thread.join();
     }
     threads_.clear();
+}
+
+void Gateway::set_tls(std::size_t listener, const ListenerTls& tls, bool recheck) {
+    for (auto& shard : shards_) {
+        shard->loop().post(
+            [&shard, listener, tls, recheck] { shard->set_tls(listener, tls, recheck); });
+    }
 }
 
 void Gateway::publish(std::vector<SysMessage> messages) {

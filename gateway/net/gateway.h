@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -39,6 +40,8 @@ public:
     void shut_down(std::uint64_t grace_ms);
     // Effect: ends the loops and their threads. Call after the core has stopped.
     void stop();
+    // Effect: Shard::set_tls() on every loop. Any thread.
+    void set_tls(std::size_t listener, const ListenerTls& tls, bool recheck);
     // Effect: publishes at QoS 0, as nobody's, from one of the loops. Any thread.
     void publish(std::vector<SysMessage> messages);
     // Effect: clients that consume these queues look again; none: all do. Any thread.

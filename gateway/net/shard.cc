@@ -78,12 +78,15 @@ Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
     listen.reuse_port = true;
     listen.first = options.first;
     listen.backlog = options.backlog;
-    auto listener = io::TcpListener::listen(loop_, listen, [this, options](io::StreamPtr stream) {
-        accept(std::move(stream), options);
-    });
+    auto own = std::make_unique<ListenerOptions>(options);
+    auto listener =
+        io::TcpListener::listen(loop_, listen, [this, at = own.get()](io::StreamPtr stream) {
+            accept(std::move(stream), *at);
+        });
     if (!listener) {
         return tl::unexpected(listener.error());
     }
+    listening_.push_back(std::move(own));
     const std::uint16_t port = (*listener)->port();
     listeners_.push_back(std::move(*listener));
     return port;
