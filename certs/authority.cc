@@ -39,6 +39,9 @@ bool set_subject(X509* certificate, const Draft& draft) {
     if (draft.like != nullptr) {
         return X509_set_subject_name(certificate, X509_get_subject_name(draft.like)) == 1;
     }
+    if (draft.common_name.empty()) {
+        return true;
+    }
     return X509_NAME_add_entry_by_NID(
                X509_get_subject_name(certificate), NID_commonName, MBSTRING_UTF8,
                reinterpret_cast<const unsigned char*>(draft.common_name.data()),
@@ -190,6 +193,26 @@ std::string file_name_of(std::string_view wanted) {
         name.front() = '_';
     }
     return name;
+}
+
+std::string holder_of(const X509* certificate) {
+    std::string holder = common_name_of(X509_get_subject_name(certificate));
+    GENERAL_NAMES* names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI) {
+            continue;
+        }
+        const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
+        const std::string_view text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                                    static_cast<std::size_t>(ASN1_STRING_length(uri)));
+        if (text.starts_with(kDeviceUri)) {
+            holder = text.substr(kDeviceUri.size());
+        }
+    }
+    GENERAL_NAMES_free(names);
+    return holder;
 }
 
 std::string_view word_of(Kind kind) {

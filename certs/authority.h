@@ -66,6 +66,8 @@ struct Issued {
 };
 // Effect: the certificate is in the folder's list before anyone has it.
 Result<> note_issued(const std::string& dir, X509* certificate, Kind kind);
+// Whom it was issued to: the device of its URI, else its CN.
+std::string holder_of(const X509* certificate);
 // Oldest first; nothing if there is no list. A torn last line (a crash) is left out.
 Result<std::vector<Issued>> read_issued(const std::string& dir);
 

@@ -33,14 +33,14 @@ enum class Verify : std::uint8_t {
 enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
 
 struct CertificateFiles {
-    std::string certificate;  // PEM file: the certificate, then its intermediates.
-    std::string private_key;  // PEM file, unencrypted, mode 0600.
+    std::string certificate{};  // PEM file: the certificate, then its intermediates.
+    std::string private_key{};  // PEM file, unencrypted, mode 0600.
 };
 
 struct ServerTlsConfig {
-    std::string certificate;  // As in CertificateFiles; may be none if `psk`.
-    std::string private_key;
-    std::string client_ca;  // PEM file of CAs; needed unless verify is kNone.
+    std::string certificate{};  // As in CertificateFiles; may be none if `psk`.
+    std::string private_key{};
+    std::string client_ca{};  // PEM file of CAs; needed unless verify is kNone.
     Verify verify = Verify::kNone;
     TlsVersion min_version = TlsVersion::kTls12;
     // Further certificates: a client that names a server (SNI) is shown those that bear the name,
@@ -56,18 +56,18 @@ struct ServerTlsConfig {
 };
 
 struct ClientTlsConfig {
-    std::string ca;           // PEM file of CAs; empty: the system's.
-    std::string certificate;  // With private_key: what we show if asked. Both or neither.
-    std::string private_key;
+    std::string ca{};           // PEM file of CAs; empty: the system's.
+    std::string certificate{};  // With private_key: what we show if asked. Both or neither.
+    std::string private_key{};
     TlsVersion min_version = TlsVersion::kTls12;
     bool insecure = false;  // Accept any server. For tools, when the user says so.
 };
 
 // Between nodes; see issue_node().
 struct PeerTlsConfig {
-    std::string certificate;  // PEM file: the certificate, then its intermediates.
-    std::string private_key;  // PEM file, unencrypted.
-    std::string ca;           // PEM file of the CAs of the cluster.
+    std::string certificate{};  // PEM file: the certificate, then its intermediates.
+    std::string private_key{};  // PEM file, unencrypted.
+    std::string ca{};           // PEM file of the CAs of the cluster.
     std::string crl{};        // PEM file of what they have revoked; empty: none.
 };
 struct PeerContexts {
@@ -84,8 +84,11 @@ Result<PeerContexts> make_peer_contexts(const PeerTlsConfig& config);
 // those above it, are of a CA that is trusted and on no revocation list. Signatures and dates are
 // not looked at again. True for a session without a certificate. A session that was resumed and
 // whose certificate is not directly of a trusted CA is not: what was between them is not known any
-// more. About 1 us; any thread that may use `session`.
+// more. True for a session of this very context. About 1 us; any thread that may use `session`.
 bool still_trusted(SslContext* context, const ssl_st* session);
+// The certificate that the session's peer has shown is past its date. A resumed session may have
+// one. False without a certificate.
+bool certificate_expired(const ssl_st* session);
 
 // Keys of session tickets: who has the same ones resumes each other's sessions.
 struct TicketKeys {

@@ -109,6 +109,10 @@ Result<std::string> read_secret(const std::string& path, std::string_view what) 
     return read_bounded(path, what, {kFileBytesMax, true});
 }
 
+Result<std::string> read_secret_list(const std::string& path, std::string_view what) {
+    return read_bounded(path, what, {kListBytesMax, true});
+}
+
 Result<> write_file(const std::string& path, std::string_view bytes, WriteOptions options) {
     std::string temporary = path + ".XXXXXX";
     const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);

@@ -15,6 +15,8 @@ Result<std::string> read_file(const std::string& path, std::string_view what);
 Result<std::string> read_list(const std::string& path, std::string_view what);
 // The same as read_file, of what nobody but its owner may read: an error if others could.
 Result<std::string> read_secret(const std::string& path, std::string_view what);
+// Both.
+Result<std::string> read_secret_list(const std::string& path, std::string_view what);
 
 struct WriteOptions {
     unsigned mode = 0644;

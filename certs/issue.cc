@@ -29,12 +29,24 @@ Result<> check_common_name(std::string_view name, std::string_view what) {
     return {};
 }
 
+bool is_device_key(std::string_view id) {
+    const auto is_name = [](std::string_view name) {
+        return !name.empty() && name.size() <= 64 &&
+               std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                   return std::isalnum(c) != 0 || c == '_' || c == '.' || c == ':' || c == '-';
+               });
+    };
+    const std::size_t slash = id.find('/');
+    return slash != std::string_view::npos && is_name(id.substr(0, slash)) &&
+           is_name(id.substr(slash + 1));
+}
+
 Result<> check_device_id(std::string_view id) {
     if (id.starts_with(kNodePrefix) || id.starts_with(kOperatorPrefix)) {
         return fail(
             "a device id must not begin with node: or operator: (only these have such names)");
     }
-    return check_common_name(id, "the device id");
+    return is_device_key(id) ? Result<>() : check_common_name(id, "the device id");
 }
 
 Result<> check_plain_name(std::string_view name, std::string_view prefix, std::string_view whose) {
@@ -86,6 +98,23 @@ std::vector<std::pair<int, std::string>> leaf_extensions(const char* usage) {
             {NID_ext_key_usage, usage},
             {NID_subject_key_identifier, "hash"},
             {NID_authority_key_identifier, "keyid"}};
+}
+
+// Leaves the CN of a name that is too long for one to the URI.
+std::string common_name_for(std::string_view device_id) {
+    return std::string(device_id.size() <= kCommonNameBytesMax ? device_id : std::string_view{});
+}
+
+std::vector<std::pair<int, std::string>> device_extensions(std::string_view device_id) {
+    auto extensions = leaf_extensions("clientAuth");
+    if (is_device_key(device_id)) {
+        // «RFC 5280» §4.1.2.6: critical without a subject.
+        const char* critical = device_id.size() > kCommonNameBytesMax ? "critical," : "";
+        extensions.emplace_back(NID_subject_alt_name, critical + std::string("URI:") +
+                                                          std::string(kDeviceUri) +
+                                                          std::string(device_id));
+    }
+    return extensions;
 }
 
 struct Leaf {
@@ -286,8 +315,8 @@ Result<IssuedFiles> issue_device(const std::string& dir, std::string_view device
     }
     const std::string path = dir + "/devices/" + file_name_of(device_id);
     return issue(dir,
-                 Leaf{std::string(device_id),
-                      leaf_extensions("clientAuth"),
+                 Leaf{common_name_for(device_id),
+                      device_extensions(device_id),
                       {path + ".crt", path + ".key"},
                       Kind::kDevice},
                  options);
@@ -315,8 +344,8 @@ Result<std::string> sign_csr(const std::string& dir, std::string_view csr_pem,
         return tl::unexpected(authority.error());
     }
     const auto certificate = sign(Draft{
-        std::move(*name), X509_REQ_get0_pubkey(request.get()), authority->certificate.get(),
-        authority->key.get(), options.backdate_s, options.days, leaf_extensions("clientAuth")});
+        common_name_for(*name), X509_REQ_get0_pubkey(request.get()), authority->certificate.get(),
+        authority->key.get(), options.backdate_s, options.days, device_extensions(*name)});
     if (!certificate) {
         return tl::unexpected(certificate.error());
     }

@@ -78,8 +78,13 @@ Result<IssuedFiles> issue_node(const std::string& dir, std::string_view name,
 Result<IssuedFiles> issue_operator(const std::string& dir, std::string_view name,
                                    const IssueOptions& options = {});
 
+// What a device of the registry, PRODUCT/NAME, has as an alternative name, behind this.
+inline constexpr std::string_view kDeviceUri = "urn:causeway:device:";
+
 // Effect: a certificate for a device (client authentication), CN = `device_id` (1 to 64 bytes of
-// UTF-8, the limit of X.520; not beginning with «node:» or «operator:»).
+// UTF-8, the limit of X.520; not beginning with «node:» or «operator:»). If the id is of the form
+// PRODUCT/NAME (each 1 to 64 of [A-Za-z0-9_.:-]) it is also the URI above, and then may be longer:
+// without a CN.
 Result<IssuedFiles> issue_device(const std::string& dir, std::string_view device_id,
                                  const IssueOptions& options = {});
 

@@ -79,7 +79,7 @@ std::int64_t number_of(const std::string& text) {
 }  // namespace
 
 Result<> note_issued(const std::string& dir, X509* certificate, Kind kind) {
-    const std::string name = common_name_of(X509_get_subject_name(certificate));
+    const std::string name = holder_of(certificate);
     return append_lines(dir + kIssued,
                         serial_of(certificate) + "\t" +
                             std::to_string(seconds_of(X509_get0_notAfter(certificate))) + "\t" +

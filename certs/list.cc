@@ -16,7 +16,7 @@ Listed listed_of(X509* certificate, std::int64_t now_s) {
     one.serial = serial_of(certificate);
     one.not_after = seconds_of(X509_get0_notAfter(certificate));
     one.kind = word_of(kind_of(certificate));
-    one.name = common_name_of(X509_get_subject_name(certificate));
+    one.name = holder_of(certificate);
     one.standing = one.not_after < now_s ? Standing::kExpired : Standing::kValid;
     return one;
 }

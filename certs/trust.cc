@@ -79,7 +79,11 @@ int on_server_name(SSL* ssl, int*, void* argument) {
 // A list that is missing or late would otherwise keep a whole fleet out.
 int tolerate_late_lists(int ok, X509_STORE_CTX* context) {
     const int error = X509_STORE_CTX_get_error(context);
-    if (ok == 1 || (error != X509_V_ERR_UNABLE_TO_GET_CRL && error != X509_V_ERR_CRL_HAS_EXPIRED)) {
+    // The third: of a CA that is trusted without its root, which alone could check the list.
+    const bool late = error == X509_V_ERR_UNABLE_TO_GET_CRL ||
+                      error == X509_V_ERR_CRL_HAS_EXPIRED ||
+                      error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER;
+    if (ok == 1 || !late) {
         return ok;
     }
     X509_STORE_CTX_set_error(context, X509_V_OK);
@@ -220,7 +224,7 @@ Result<> show_by_name(SSL_CTX* context, std::vector<Identity> identities,
 bool still_trusted(SslContext* context, const ssl_st* session) {
     X509* leaf = SSL_get0_peer_certificate(session);
     const ContextExtra* extra = extra_of(context);
-    if (leaf == nullptr || SSL_CTX_get_verify_mode(context) == SSL_VERIFY_NONE) {
+    if (leaf == nullptr || SSL_get_SSL_CTX(session) == context || SSL_CTX_get_verify_mode(context) == SSL_VERIFY_NONE) {
         return true;
     }
     if (extra == nullptr) {
@@ -246,6 +250,11 @@ bool still_trusted(SslContext* context, const ssl_st* session) {
                                            });
     }
     return anchored;
+}
+
+bool certificate_expired(const ssl_st* session) {
+    const X509* leaf = SSL_get0_peer_certificate(session);
+    return leaf != nullptr && X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0;
 }
 
 TicketKeys random_ticket_keys() {

@@ -11,6 +11,10 @@ namespace {
 constexpr MonoMs kAckDelayMs = 20;
 // Twice what the core takes at most to settle a SUBSCRIBE.
 constexpr MonoMs kLaterMaxMs = 10'000;
+// QoS 0 bytes say nothing of the deliveries they will become: what counts is how long they take.
+constexpr MonoMs kUnloggedSlowMs = 200;  // halves the window
+constexpr MonoMs kUnloggedFastMs = 100;  // doubles it, up to the configured one
+constexpr std::size_t kUnloggedWindowMin = 4096;
 // Commands of one frame; more go into the next.
 constexpr std::size_t kFrameBytes = 1U << 20;
 
@@ -46,6 +50,7 @@ Streams::Streams(const StreamsOptions& options, SubmitterEvents& events, Send se
         stream.set = set;
         stream.closed_at = now;
         stream.heard_at = now;
+        stream.unlogged_window = options_.window_bytes;
     }
 }
 
@@ -71,9 +76,8 @@ void Streams::add(Stream& stream, std::string command, const CommandTag& tag) {
 
 bool Streams::withdraw(std::string_view key, const CommandTag& tag) {
     Stream& stream = stream_of(key);
-    const auto found =
-        std::find_if(stream.waiting.begin(), stream.waiting.end(),
-                     [&tag](const Waiting& waiting) { return waiting.tag == tag; });
+    const auto found = std::find_if(stream.waiting.begin(), stream.waiting.end(),
+                                    [&tag](const Waiting& waiting) { return waiting.tag == tag; });
     if (found == stream.waiting.end()) {
         return false;  // its result was here
     }
@@ -137,7 +141,7 @@ bool Streams::has_room(GroupId set) const {
 bool Streams::window_open(const Stream& stream) const {
     return stream.waiting.size() < options_.window_commands &&
            stream.waiting_bytes < options_.window_bytes &&
-           stream.unlogged_bytes < options_.window_bytes;
+           stream.unlogged_bytes < stream.unlogged_window;
 }
 
 bool Streams::has_room(const Stream& stream) const {
@@ -190,6 +194,10 @@ void Streams::flush(Stream& stream) {
         commands.stream = stream.id;
         encode_unsent(stream, commands.frames);
         commands.unlogged = std::exchange(stream.unlogged, {});
+        if (!commands.unlogged.empty() && stream.unlogged_probe == 0) {
+            stream.unlogged_probe = stream.unlogged_bytes;
+            stream.unlogged_probe_at = now_;
+        }
         send_(FromLoop{stream.leader, std::move(commands)});
     }
 }
@@ -251,6 +259,8 @@ void Streams::detach(Stream& stream) {
     // QoS 0 that was under way is gone; everything else is sent again.
     stream.unlogged.clear();
     stream.unlogged_bytes = 0;
+    stream.unlogged_probe = 0;
+    stream.unlogged_window = options_.window_bytes;
     stream.unsent = stream.waiting.size();
 }
 
@@ -376,8 +386,7 @@ void Streams::take_news(GroupId set, wire::Attachment attachment, Index upto,
     if (outputs == nullptr) {
         return;
     }
-    stream->unlogged_bytes -=
-        std::min<std::size_t>(stream->unlogged_bytes, outputs->unlogged_bytes_done);
+    credit_unlogged(*stream, outputs->unlogged_bytes_done);
     for (const CommandResult& result : outputs->results) {
         answer(*stream, result);
         if (!stream->open) {
@@ -392,6 +401,23 @@ void Streams::take_news(GroupId set, wire::Attachment attachment, Index upto,
     }
     if (outputs->dead) {
         lose(*stream);
+    }
+}
+
+void Streams::credit_unlogged(Stream& stream, std::size_t bytes) {
+    stream.unlogged_bytes -= std::min(stream.unlogged_bytes, bytes);
+    if (stream.unlogged_probe == 0) {
+        return;
+    }
+    stream.unlogged_probe -= std::min(stream.unlogged_probe, bytes);
+    if (stream.unlogged_probe != 0) {
+        return;
+    }
+    const MonoMs took = now_ - stream.unlogged_probe_at;
+    if (took > kUnloggedSlowMs) {
+        stream.unlogged_window = std::max(stream.unlogged_window / 2, kUnloggedWindowMin);
+    } else if (took < kUnloggedFastMs) {
+        stream.unlogged_window = std::min(stream.unlogged_window * 2, options_.window_bytes);
     }
 }
 

@@ -136,7 +136,10 @@ private:
         std::size_t unsent = 0;  // how many at the end of `waiting` are not sent yet
         std::size_t waiting_bytes = 0;
         std::string unlogged;
-        std::size_t unlogged_bytes = 0;        // sent and not credited, and `unlogged`
+        std::size_t unlogged_bytes = 0;   // sent and not credited, and `unlogged`
+        std::size_t unlogged_window = 0;  // of unlogged_bytes
+        std::size_t unlogged_probe = 0;   // to be credited until the probe is back; 0: none
+        MonoMs unlogged_probe_at = 0;
         std::map<std::uint64_t, Later> later;  // answered kLater, by number
         Ack acks;
         bool acks_urgent = false;
@@ -168,6 +171,7 @@ private:
     void reach(Stream& stream);
     void detach(Stream& stream);
     void answer(Stream& stream, const CommandResult& result);
+    void credit_unlogged(Stream& stream, std::size_t bytes);
     void settle(Stream& stream, const Settled& settled);
     void lose(Stream& stream);
     void send_acks(Stream& stream);

@@ -52,11 +52,14 @@ void ApplyThread::adopt(GroupId group, std::unique_ptr<SetState> state) {
 
 void ApplyThread::run() {
     std::vector<Item> items;
+    bool more = false;
     while (true) {
         {
             std::unique_lock lock(mutex_);
-            wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-            if (queue_.empty()) {
+            if (!more) {
+                wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+            }
+            if (queue_.empty() && stopping_) {
                 return;
             }
             items.swap(queue_);
@@ -71,14 +74,16 @@ void ApplyThread::run() {
             }
         }
         items.clear();
-        finish();
+        more = finish();
     }
 }
 
-void ApplyThread::finish() {
+bool ApplyThread::finish() {
+    bool more = false;
     for (auto& [group, state] : states_) {
-        state->finish();
+        more |= state->finish();
     }
+    return more;
 }
 
 void ApplyThread::take(Item& item) {

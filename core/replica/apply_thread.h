@@ -55,7 +55,8 @@ private:
     void push(Item item);
     void run();
     void take(Item& item);
-    void finish();
+    // True: some set has more to do at once.
+    bool finish();
 
     absl::flat_hash_map<GroupId, std::unique_ptr<SetState>> states_;
     std::mutex mutex_;  // Guards queue_ and stopping_.

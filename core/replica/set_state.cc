@@ -29,28 +29,15 @@ void move_to_end(std::vector<T>& from, std::vector<T>& to) {
     from.clear();
 }
 
-template <typename Take>
-void for_each_publish(std::string_view frames, Take take) {
-    ByteReader in(frames);
-    std::string_view command;
-    while (next_frame(in, command)) {
-        ByteReader fields(command);
-        CommandHeader header;
-        Publish publish;
-        if (decode_header(fields, header) && decode(fields, publish)) {
-            take(publish);
-        }
-    }
-}
-
 }  // namespace
 
 SetState::SetState(GroupId group, std::unique_ptr<state::Machine> machine, SetSink& sink,
-                   const RingLimits& limits)
+                   const RingLimits& limits, std::size_t unlogged_slice)
     : group_(group),
       machine_(std::move(machine)),
       sink_(sink),
       limits_(limits),
+      unlogged_slice_(unlogged_slice),
       ring_from_(machine_->applied()) {}
 
 void SetState::take(Work& work) {
@@ -127,21 +114,59 @@ void SetState::trim() {
 }
 
 void SetState::perform(ApplyUnlogged& work) {
-    for_each_publish(work.frames.view(), [&](const Publish& publish) {
-        machine_->publish_unlogged(publish, work.frames, outputs_);
-    });
-    outputs_.stream(work.stream).unlogged_bytes_done += work.frames.size();
-    for (state::UnloggedPeers& one : outputs_.unlogged_peers) {
-        one.term = work.term;
+    unlogged_.push_back(Unlogged{work.stream, std::move(work.frames), work.term});
+}
+
+void SetState::perform(UnloggedFromPeer& work) {
+    unlogged_.push_back(Unlogged{0, std::move(work.frames), Term{}});
+}
+
+void SetState::perform_unlogged_slice() {
+    std::size_t publishes = 0;
+    const auto full = [this, &publishes] {
+        std::size_t cost = publishes;
+        for (const StreamOutputs& stream : outputs_.streams) {
+            cost += stream.deliveries.size();
+        }
+        return cost >= unlogged_slice_;
+    };
+    while (!unlogged_.empty() && !full()) {
+        Unlogged& next = unlogged_.front();
+        const std::size_t named = outputs_.unlogged_peers.size();
+        const std::size_t done = next.done;
+        ByteReader in(next.frames.view().substr(done));
+        std::string_view command;
+        bool more = true;
+        while (!full() && (more = next_frame(in, command))) {
+            ++publishes;
+            publish_unlogged(command, next);
+        }
+        next.done = more ? next.frames.size() - in.rest().size() : next.frames.size();
+        if (next.stream != 0) {
+            outputs_.stream(next.stream).unlogged_bytes_done += next.done - done;
+        }
+        for (std::size_t i = named; i < outputs_.unlogged_peers.size(); ++i) {
+            outputs_.unlogged_peers[i].term = next.term;
+        }
+        if (next.done == next.frames.size()) {
+            unlogged_.pop_front();
+        }
     }
     hand_out_unlogged();
 }
 
-void SetState::perform(UnloggedFromPeer& work) {
-    for_each_publish(work.frames.view(), [&](const Publish& publish) {
-        machine_->publish_unlogged_from_peer(publish, work.frames, outputs_);
-    });
-    hand_out_unlogged();
+void SetState::publish_unlogged(std::string_view command, const Unlogged& from) {
+    ByteReader fields(command);
+    CommandHeader header;
+    Publish publish;
+    if (!decode_header(fields, header) || !decode(fields, publish)) {
+        return;
+    }
+    if (from.stream == 0) {
+        machine_->publish_unlogged_from_peer(publish, from.frames, outputs_);
+    } else {
+        machine_->publish_unlogged(publish, from.frames, outputs_);
+    }
 }
 
 void SetState::hand_out_unlogged() {
@@ -174,6 +199,7 @@ void SetState::perform(ReadRecords& work) {
 void SetState::perform(Serve& work) {
     serving_ = work.serving;
     routes_.clear();
+    unlogged_.clear();  // of those who were attached
     if (serving_) {
         // Wills, delayed messages and events that wait for a leader, and what sinks are owed.
         constexpr std::uint64_t kAll = ~std::uint64_t{0};
@@ -236,12 +262,21 @@ void SetState::replace(std::unique_ptr<state::Machine> machine) {
     outputs_.clear();
     ring_.clear();
     ring_bytes_ = 0;
+    unlogged_.clear();
     trimmed_.clear();
     ring_from_ = machine_->applied();
     touched_ = true;
 }
 
-void SetState::finish() {
+bool SetState::finish() {
+    if (!unlogged_.empty()) {
+        perform_unlogged_slice();
+    }
+    report();
+    return !unlogged_.empty();
+}
+
+void SetState::report() {
     if (!touched_) {
         return;
     }

@@ -138,15 +138,20 @@ struct RingLimits {
     SetMs age_ms_max = 10'000;  // a gateway that heard nothing for 5 s has given its sessions up
 };
 
+// QoS 0 publishes and their deliveries between two looks at what else there is to do: one message
+// may be for every session there is.
+inline constexpr std::size_t kUnloggedSlice = 4096;
+
 class SetState {
 public:
     // `machine` is loaded.
     SetState(GroupId group, std::unique_ptr<state::Machine> machine, SetSink& sink,
-             const RingLimits& limits);
+             const RingLimits& limits, std::size_t unlogged_slice = kUnloggedSlice);
 
     void take(Work& work);
-    // Effect: commits what was applied and reports it. Once after each batch of work.
-    void finish();
+    // Effect: hands out a slice of the QoS 0 publishes that wait, commits what was applied and
+    // reports it. Once after each batch of work. True: QoS 0 still waits; call it again soon.
+    bool finish();
 
     // Effect: another state takes the place of this one: a snapshot was installed. What was kept is
     // forgotten.
@@ -174,7 +179,17 @@ private:
     void perform(ReadRecords& work);
     void perform(UnloggedFromPeer& work);
     void perform(Beat&);
+    // QoS 0 publishes that were taken and not handed out yet, as many as the gateways' windows let.
+    struct Unlogged {
+        StreamId stream = 0;  // 0: from another set
+        SharedBytes frames;
+        Term term;
+        std::size_t done = 0;  // bytes
+    };
+    void perform_unlogged_slice();
+    void publish_unlogged(std::string_view command, const Unlogged& from);
     void hand_out_unlogged();
+    void report();
     void publish(Index index, std::size_t entry_bytes);
     void keep(Index index, std::size_t bytes, const std::shared_ptr<const StreamOutputs>& outputs);
     void trim();
@@ -186,6 +201,8 @@ private:
     RingLimits limits_;
     state::Outputs outputs_;
     Applied news_;
+    std::deque<Unlogged> unlogged_;
+    std::size_t unlogged_slice_;
     bool touched_ = false;
     bool serving_ = false;
     std::map<StreamId, Route> routes_;  // in order: what is sent must not hang on chance

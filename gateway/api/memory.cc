@@ -1,5 +1,6 @@
 #include "gateway/api/memory.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <nlohmann/json.hpp>
@@ -27,8 +28,10 @@ std::string memory_json(const io::HeapStatus& heap, const node::NodeStatus& node
     add("store: unflushed writes", 1, node.store.unflushed_bytes);
     add("store: block cache", 1, node.store.cache_bytes);
     add("store: readers", 1, node.store.reader_bytes);
-    add("heap kept free", 1, heap.free_bytes);
-    const std::uint64_t other = heap.resident_bytes > known ? heap.resident_bytes - known : 0;
+    // Not all that malloc keeps is resident.
+    const auto rest = [&] { return heap.resident_bytes - std::min(heap.resident_bytes, known); };
+    add("heap kept free", 1, std::min(heap.free_bytes, rest()));
+    const std::uint64_t other = rest();
     add("other", 1, other);
     const Json json = {{"resident_bytes", heap.resident_bytes},
                        {"heap_used_bytes", heap.used_bytes},

@@ -4,13 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/btree_map.h>
 #include <absl/functional/any_invocable.h>
 
 #include "core/base/time.h"
@@ -42,7 +43,7 @@ struct Ban {
 
 // All products and bans at one time. Replaced as a whole when one changes.
 struct Catalogue {
-    absl::flat_hash_map<std::string, std::shared_ptr<const Product>> products;
+    absl::btree_map<std::string, std::shared_ptr<const Product>, std::less<>> products;
     std::vector<Ban> bans;
 
     [[nodiscard]] std::shared_ptr<const Product> product(std::string_view name) const {

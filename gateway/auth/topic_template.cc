@@ -70,7 +70,7 @@ std::string_view check_topic_template(std::string_view text) {
 
 bool may_substitute(std::string_view value) {
     constexpr std::string_view kForbidden("+#/\0", 4);
-    return !value.empty() && value.find_first_of(kForbidden) == std::string_view::npos &&
+    return !value.empty() && value.front() != '$' && value.find_first_of(kForbidden) == std::string_view::npos &&
            valid_utf8(value);
 }
 

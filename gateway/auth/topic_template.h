@@ -28,8 +28,8 @@ bool next_piece(std::string_view& rest, TemplatePiece& out);
 // otherwise what is wrong with it.
 [[nodiscard]] std::string_view check_topic_template(std::string_view text);
 
-// False for what could reach beyond its own level or make a wildcard: empty, or with '+', '#', '/',
-// NUL or bytes that are not UTF-8.
+// False for what could reach beyond its own level, make a wildcard or name what is the server's own:
+// empty, with '+', '#', '/', NUL or bytes that are not UTF-8, or beginning with '$'.
 [[nodiscard]] bool may_substitute(std::string_view value);
 
 }  // namespace causeway::auth

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/auth/product.h"
+
 namespace causeway::root {
 namespace {
 
@@ -137,6 +139,101 @@ constexpr std::uint64_t kMiB = 1U << 20;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr std::uint64_t kU32 = std::numeric_limits<std::uint32_t>::max();
 
+void read_certificates(Section& section, std::vector<CertificateConfig>& out) {
+    const Json* array = section.take("certificates");
+    if (array == nullptr) {
+        return;
+    }
+    for (std::size_t i = 0; array->is_array() && i < array->size(); ++i) {
+        Section one((*array)[i], section.path("certificates[" + std::to_string(i) + "]"));
+        CertificateConfig& files = out.emplace_back();
+        one.text("certificate", files.certificate);
+        one.text("private_key", files.private_key);
+        if (files.certificate.empty() || files.private_key.empty()) {
+            one.fault("certificate", "needs certificate and private_key (PEM files)");
+        }
+        section.adopt(one.done());
+    }
+    if (!array->is_array() || array->empty()) {
+        section.fault("certificates", "must be an array of {certificate, private_key}");
+    }
+}
+
+void read_listener_tls(Section& section, ListenerConfig& out) {
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    read_certificates(section, out.certificates);
+    section.text("client_ca", out.client_ca);
+    section.text("crl", out.crl);
+    section.flag("crl_required", out.crl_required);
+    std::size_t tls_min = 0;
+    section.word("tls_min", tls_min, {"1.2", "1.3"});
+    out.tls13_only = tls_min == 1;
+    section.text("ciphers", out.ciphers);
+    section.text("ciphersuites", out.ciphersuites);
+    section.text("psk_file", out.psk_file);
+    std::size_t verify = 0;
+    section.word("verify", verify, {"none", "optional", "required"});
+    out.verify = static_cast<Verify>(verify);
+}
+
+// With the schemes of the listener known.
+void check_listener_tls(Section& section, const ListenerConfig& out) {
+    const bool tls_scheme = out.auth.has(auth::Scheme::kX509) || out.auth.has(auth::Scheme::kPsk);
+    if (tls_scheme && !out.tls) {
+        section.fault("auth", "x509 and psk belong to a listener of type tls or wss");
+    }
+    if (out.auth.has(auth::Scheme::kX509) && out.verify == Verify::kNone) {
+        section.fault("verify", "x509 needs optional or required");
+    }
+    const bool shown = !out.certificate.empty() && !out.private_key.empty();
+    const bool half = out.certificate.empty() != out.private_key.empty();
+    if (out.tls && (half || (!shown && (!out.takes_psk() || !out.certificates.empty())))) {
+        section.fault("certificate",
+                      "a TLS listener needs certificate and private_key (PEM files; "
+                      "causeway cert issue-server makes them)");
+    }
+    if (out.tls && !shown && out.verify != Verify::kNone) {
+        section.fault("verify", "who shows no certificate cannot ask for one");
+    }
+    const bool any = shown || half || !out.client_ca.empty() || !out.crl.empty() ||
+                     out.verify != Verify::kNone || !out.certificates.empty() || out.tls13_only ||
+                     !out.ciphers.empty() || !out.ciphersuites.empty() || !out.psk_file.empty();
+    if (!out.tls && any) {
+        section.fault("type", "certificates belong to a listener of type tls or wss");
+    }
+    if (out.verify == Verify::kNone && (!out.crl.empty() || out.crl_required)) {
+        section.fault("crl", "no client certificate is asked for: set verify");
+    }
+}
+
+void read_listener_auth(Section& section, ListenerConfig& out) {
+    if (const Json* schemes = section.take("auth")) {
+        for (const Json& one : *schemes) {
+            const auto scheme = one.is_string()
+                                    ? auth::parse_scheme(one.get_ref<const std::string&>())
+                                    : std::nullopt;
+            if (!scheme) {
+                section.fault("auth",
+                              "must be an array of x509, psk, hmac, password, jwt, http, scram");
+                return;
+            }
+            out.auth.add(*scheme);
+        }
+        if (!schemes->is_array() || out.auth.empty()) {
+            section.fault("auth", "must be an array that names at least one scheme");
+        }
+    }
+    if (const Json* permissions = section.take("permissions")) {
+        auto parsed = auth::parse_permissions(permissions->dump());
+        if (!parsed) {
+            section.adopt(section.path(parsed.error().message));
+            return;
+        }
+        out.permissions = std::make_shared<std::vector<auth::Permission>>(std::move(*parsed));
+    }
+}
+
 std::string read_listener(const Json& json, const std::string& path, ListenerConfig& out) {
     Section section(json, path);
     std::size_t type = 0;
@@ -149,21 +246,9 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
     section.endpoint("bind", out.bind);
     section.flag("anonymous", out.anonymous);
     section.flag("plaintext", out.plaintext);
-    section.text("certificate", out.certificate);
-    section.text("private_key", out.private_key);
-    section.text("client_ca", out.client_ca);
-    std::size_t verify = 0;
-    section.word("verify", verify, {"none", "optional", "required"});
-    out.verify = static_cast<Verify>(verify);
-    if (out.tls && (out.certificate.empty() || out.private_key.empty())) {
-        section.fault("certificate",
-                      "a TLS listener needs certificate and private_key (PEM files; "
-                      "causeway cert issue-server makes them)");
-    }
-    if (!out.tls && (!out.certificate.empty() || !out.private_key.empty() ||
-                     !out.client_ca.empty() || out.verify != Verify::kNone)) {
-        section.fault("type", "certificates belong to a listener of type tls or wss");
-    }
+    read_listener_auth(section, out);
+    read_listener_tls(section, out);
+    check_listener_tls(section, out);
     if (out.verify != Verify::kNone && out.client_ca.empty()) {
         section.fault("client_ca", "verifying clients needs the PEM file of their CA");
     }
@@ -171,10 +256,11 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
         section.fault("bind",
                       "plaintext is for loopback: use type tls or wss, or say \"plaintext\": true");
     }
-    if (!out.anonymous && out.verify != Verify::kRequired) {
+    if (!out.anonymous && out.verify != Verify::kRequired && out.auth.empty() &&
+        out.psk_file.empty()) {
         section.fault("anonymous",
                       "nobody could be told apart here: set verify to required (type tls), "
-                      "or \"anonymous\": true to let everyone in");
+                      "name the schemes of devices (auth), or \"anonymous\": true to let everyone in");
     }
     return section.done();
 }
@@ -454,6 +540,34 @@ std::string find_self(Config& config) {
     return "node.id: \"" + name + "\" is not the name of any of cluster.nodes";
 }
 
+std::string read_auth(const Json& json, AuthConfig& out) {
+    Section section(json, "auth");
+    section.text("jwks_file", out.jwks_file);
+    section.text("jwt_issuer", out.jwt_issuer);
+    section.text("jwt_audience", out.jwt_audience);
+    section.text("jwt_claim", out.jwt_claim);
+    section.number("jwt_leeway_s", out.jwt_leeway_s, 0, 3600);
+    section.number("jwt_lifetime_max_s", out.jwt_lifetime_max_s, 0, kU32);
+    section.number("hmac_age_max_s", out.hmac_age_max_s, 0, kU32);
+    section.number("password_threads", out.password_threads, 1, 64);
+    section.number("password_queue_max", out.password_queue_max, 1, 65'536);
+    section.number("address_failures_max", out.address_failures_max, 0, 1'000'000);
+    section.number("identity_failures_max", out.identity_failures_max, 0, 1'000'000);
+    section.number("failure_window_s", out.failure_window_s, 1, 86'400);
+    section.number("failure_out_s", out.failure_out_s, 1, 86'400);
+    section.number("flapping_max", out.flapping_max, 0, 1'000'000);
+    section.number("flapping_window_s", out.flapping_window_s, 1, 86'400);
+    section.number("flapping_out_s", out.flapping_out_s, 1, 86'400);
+    section.text("http_url", out.http_url);
+    section.number("http_timeout_ms", out.http_timeout_ms, 100, 30'000);
+    section.number("http_cache_s", out.http_cache_s, 0, 3600);
+    section.number("http_requests_max", out.http_requests_max, 1, 10'000);
+    std::size_t denied = 0;
+    section.word("on_denied", denied, {"close", "ignore"});
+    out.close_denied = denied == 0;
+    return section.done();
+}
+
 std::string read_sys(const Json& json, Config& out) {
     Section section(json, "sys");
     section.number("interval_s", out.sys_interval_s, 0, 86'400);
@@ -469,6 +583,7 @@ std::string read_config(const Json& json, Config& out) {
     };
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
+    inner("auth", [&](const Json& value) { return read_auth(value, out.auth); });
     inner("api", [&](const Json& value) { return read_api(value, out); });
     inner("registration",
           [&](const Json& value) { return read_registration(value, out.registration); });
@@ -541,6 +656,9 @@ Config default_config(const std::string& data_dir) {
         tls.private_key = certs / "server.key";
         tls.client_ca = certs / "ca.crt";
         tls.verify = Verify::kOptional;
+        if (std::filesystem::exists(certs / "ca.crl")) {
+            tls.crl = certs / "ca.crl";
+        }
         config.listeners.push_back(tls);
     }
     return config;

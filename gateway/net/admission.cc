@@ -17,6 +17,11 @@ constexpr std::uint32_t kRetryAfterMaxS = 60;
 // So many handshakes and ends leave a heap worth trimming, once they have been over for a while.
 constexpr std::uint64_t kChurnMin = 1024;
 constexpr std::uint64_t kCalmMs = 1000;
+constexpr std::uint64_t kCalmMax = 64;  // of them while it is calm
+// A handshake that takes longer waits for its client, not for us: others may begin.
+constexpr MonoMs kHandshakeMs = 2'000;
+// CONNECTs that wait may hold as much; a loop's part of docs/configuration.md's queue by number.
+constexpr std::uint64_t kConnectQueueBytesMax = 64U << 20;
 
 std::size_t index_of(Connection::Stage stage) { return static_cast<std::size_t>(stage); }
 
@@ -24,7 +29,10 @@ std::size_t index_of(Connection::Stage stage) { return static_cast<std::size_t>(
 
 void Shard::turn_end() {
     static_assert(kStages == Connection::kStages);
+    count_connected();
     begin_handshakes();
+    recheck_sessions();
+    recheck_some();
     serve_connects();
     if (!accepting_) {
         pace_accepts();
@@ -32,6 +40,7 @@ void Shard::turn_end() {
     serve_queues();
     submitter_->flush();
     if (churn_ >= kChurnMin && !trim_timer_.active()) {
+        churn_seen_ = churn_;
         trim_timer_.start(kCalmMs);
     }
 }
@@ -43,7 +52,9 @@ void Shard::note_stage(Connection& connection) {
     Stage stage = Stage::kEnded;
     if (session.half_open()) {
         stage = connection.stage_ == Stage::kQueued ? Stage::kQueued : Stage::kHalfOpen;
-    } else if (session.opening()) {
+    } else if (session.opening() ||
+               (connection.stage_ == Stage::kOpening && !session.online() && !session.finished())) {
+        // Also when its client has gone: the core still has work with it.
         stage = Stage::kOpening;
     } else if (session.online()) {
         stage = Stage::kOnline;
@@ -74,10 +85,33 @@ void Shard::queue_handshake(Connection& connection) {
     handshake_queue_.push_back(connection.nonce());
 }
 
+// Who says nothing in the middle of its handshake keeps its place only for a while.
+void Shard::free_handshakes() {
+    const MonoMs now = loop_.now_ms();
+    while (!handshakes_begun_.empty()) {
+        const auto [nonce, at] = handshakes_begun_.front();
+        Connection* connection = find(nonce);
+        if (connection != nullptr && connection->handshaking_) {
+            if (at + kHandshakeMs > now) {
+                if (handshakes_ >= options_.admission.tls_handshakes_max) {
+                    handshake_timer_.start(at + kHandshakeMs - now);
+                }
+                return;
+            }
+            end_handshake(*connection);
+        }
+        handshakes_begun_.pop_front();
+    }
+}
+
 void Shard::begin_handshakes() {
+    if (handshake_queue_.empty()) {
+        return;
+    }
+    free_handshakes();
     std::uint32_t left = options_.tls_handshakes_per_turn;
     while (handshakes_ < options_.admission.tls_handshakes_max && !handshake_queue_.empty()) {
-        if (left-- == 0) {
+        if (left == 0) {
             loop_.again();
             return;
         }
@@ -86,7 +120,9 @@ void Shard::begin_handshakes() {
         if (connection == nullptr || !connection->open()) {
             continue;
         }
+        --left;
         connection->handshaking_ = true;
+        handshakes_begun_.emplace_back(connection->nonce(), loop_.now_ms());
         ++handshakes_;
         ++status_.handshakes;
         ++churn_;
@@ -110,12 +146,14 @@ bool Shard::connect_may_go() const {
                                          options_.admission.connects_in_flight_max;
 }
 
-bool Shard::queue_connect(Connection& connection) {
-    if (connect_queue_.size() >= options_.admission.connect_queue_max) {
+bool Shard::queue_connect(Connection& connection, std::size_t bytes) {
+    if (stages_[index_of(Connection::Stage::kQueued)] >= options_.admission.connect_queue_max ||
+        connect_queue_bytes_ + bytes > kConnectQueueBytesMax) {
         return false;
     }
     ++status_.connects_queued;
-    connect_queue_.push_back(connection.nonce());
+    connect_queue_.emplace_back(connection.nonce(), bytes);
+    connect_queue_bytes_ += bytes;
     connection.stream().pause_reading();
     --stages_[index_of(connection.stage_)];
     connection.stage_ = Connection::Stage::kQueued;
@@ -124,12 +162,17 @@ bool Shard::queue_connect(Connection& connection) {
 }
 
 void Shard::serve_connects() {
-    while (!connect_queue_.empty() && stages_[index_of(Connection::Stage::kOpening)] <
-                                          options_.admission.connects_in_flight_max) {
-        const std::uint64_t nonce = connect_queue_.front();
+    while (!connect_queue_.empty()) {
+        const auto [nonce, bytes] = connect_queue_.front();
         Connection* connection = find(nonce);
+        const bool waits = connection != nullptr && connection->open();
+        if (waits && stages_[index_of(Connection::Stage::kOpening)] >=
+                         options_.admission.connects_in_flight_max) {
+            return;
+        }
         connect_queue_.pop_front();
-        if (connection == nullptr || !connection->open()) {
+        connect_queue_bytes_ -= bytes;
+        if (!waits) {
             continue;
         }
         connection->admitted_ = true;
@@ -142,19 +185,22 @@ void Shard::serve_connects() {
     }
 }
 
-// The time the queue will take, spread over as much again so that they do not all come at once.
-std::uint32_t Shard::retry_after_s() {
+void Shard::count_connected() {
     const MonoMs now = loop_.now_ms();
     if (now - second_ >= 1000) {
         connected_per_s_ = connected_ * 1000 / (now - second_);
         connected_ = 0;
         second_ = now;
     }
-    const std::uint64_t wait =
+}
+
+// The time the queue will take, spread over as much again so that they do not all come at once.
+std::uint32_t Shard::retry_after_s() {
+    const std::uint64_t all =
         1 + connect_queue_.size() / std::max<std::uint64_t>(connected_per_s_, 1);
+    const std::uint64_t wait = std::min<std::uint64_t>(all, kRetryAfterMaxS / 2);
     random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-    return static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(wait + (random_ >> 33) % (wait + 1), kRetryAfterMaxS));
+    return static_cast<std::uint32_t>(wait + (random_ >> 33) % (wait + 1));
 }
 
 // Stops the listeners at the limit, and lets them go on when a quarter of it is free again.
@@ -182,7 +228,8 @@ void Shard::pace_accepts() {
 }
 
 void Shard::trim_after_storm() {
-    if (handshakes_ != 0 || !handshake_queue_.empty() || !connect_queue_.empty()) {
+    if (!handshake_queue_.empty() || !connect_queue_.empty() || churn_ > churn_seen_ + kCalmMax) {
+        churn_seen_ = churn_;
         trim_timer_.start(kCalmMs);
         return;
     }

@@ -10,6 +10,7 @@ constexpr MonoMs kLookAgainMs = 30'000;
 constexpr MonoMs kFullAgainMs = 1'000;
 constexpr MonoMs kLostAgainMs = 500;  // after a question whose answer is lost
 constexpr std::size_t kReceiptsMax = 256;
+constexpr std::size_t kWokenMax = 4;  // of a queue's consumers that found nothing
 
 }  // namespace
 
@@ -26,7 +27,13 @@ void QueueConsumers::set_queues(std::uint64_t nonce,
         }
     }
     for (const Id id : over) {
+        const Consumer& consumer = consumers_.at(id);
+        const std::string queue = consumer.queue;
+        const bool looked = consumer.state != State::kIdle;
         end(id);
+        if (looked) {
+            wake_queue(queue, 1, now);  // what it was woken for may be there still
+        }
     }
     for (const session::QueueSubscription& queue : queues) {
         const auto [known, first] = by_connection_.try_emplace({nonce, queue.queue}, last_id_ + 1);
@@ -77,9 +84,21 @@ void QueueConsumers::begin_round(Id id, Consumer& consumer, MonoMs now) {
     go_on(id, consumer, now);
 }
 
+std::uint32_t QueueConsumers::share_of(const Consumer& consumer) {
+    std::uint32_t room = host_.room(consumer.nonce);
+    std::uint32_t sharers = 1;
+    for (auto at = by_connection_.lower_bound({consumer.nonce, {}});
+         room != 0 && at != by_connection_.end() && at->first.first == consumer.nonce; ++at) {
+        const Consumer& other = consumers_.at(at->second);
+        room -= std::min(room, other.asked_for);
+        sharers += &other != &consumer && other.state == State::kFull ? 1 : 0;
+    }
+    return room == 0 ? 0 : std::max(room / sharers, 1U);
+}
+
 // Asks the next set, if there is one and room for what it may give.
 void QueueConsumers::go_on(Id id, Consumer& consumer, MonoMs now) {
-    const std::uint32_t room = host_.room(consumer.nonce);
+    const std::uint32_t room = share_of(consumer);
     if (room == 0) {
         consumer.state = State::kFull;
         look_at(id, consumer, now + kFullAgainMs);
@@ -95,9 +114,10 @@ void QueueConsumers::go_on(Id id, Consumer& consumer, MonoMs now) {
             continue;
         }
         consumer.state = State::kAsking;
+        consumer.asked_at = ++asks_;
         QueueReceive command;
         command.queue = consumer.queue;
-        command.max = room;
+        command.max = consumer.asked_for = room;
         std::string bytes;
         encode(CommandHeader{}, command, bytes);
         host_.ask(consumer.set, bytes, id);
@@ -122,10 +142,11 @@ void QueueConsumers::on_result(std::uint64_t token, ResultCode code, std::string
         return;  // gone meanwhile: what was leased comes back by itself
     }
     ++found->second.next;
+    const std::uint32_t asked_for = std::exchange(found->second.asked_for, 0);
     const std::uint64_t nonce = found->second.nonce;
     const std::string queue = found->second.queue;
     const GroupId set = found->second.set;
-    bool any = false;
+    std::uint32_t count = 0;
     // A queue nobody sent to yet is not there: the consumer may be first.
     if (code == ResultCode::kOk) {
         ByteReader in(detail);
@@ -136,15 +157,19 @@ void QueueConsumers::on_result(std::uint64_t token, ResultCode code, std::string
         }
         QueueMessage message;
         while (next_queue_message(in, message)) {
-            any = true;
+            ++count;
             host_.deliver(nonce, queue, set, message);  // may end this consumer
         }
     }
+    if (count != 0 && count >= asked_for) {
+        wake_queue(queue, 1, now);  // there may be more than one can take
+    }
+    start_full(nonce, now);  // first: what it left free is for the client's other queues, too
     const auto still = consumers_.find(token);
     if (still == consumers_.end()) {
         return;
     }
-    if (any) {
+    if (count != 0) {
         begin_round(token, still->second, now);
     } else {
         go_on(token, still->second, now);
@@ -155,11 +180,15 @@ void QueueConsumers::on_result_lost(std::uint64_t token, MonoMs now) {
     const auto found = consumers_.find(token);
     if (found != consumers_.end()) {
         found->second.state = State::kBlocked;
+        found->second.asked_for = 0;
         look_at(token, found->second, now + kLostAgainMs);
     }
 }
 
-void QueueConsumers::on_room(std::uint64_t nonce, MonoMs now) {
+void QueueConsumers::on_room(std::uint64_t nonce, MonoMs now) { start_full(nonce, now); }
+
+// Who asked longest ago is first: room for one message is not always the same queue's.
+void QueueConsumers::start_full(std::uint64_t nonce, MonoMs now) {
     std::vector<Id> full;
     for (auto at = by_connection_.lower_bound({nonce, {}});
          at != by_connection_.end() && at->first.first == nonce; ++at) {
@@ -167,8 +196,11 @@ void QueueConsumers::on_room(std::uint64_t nonce, MonoMs now) {
             full.push_back(at->second);
         }
     }
+    std::sort(full.begin(), full.end(),
+              [this](Id a, Id b) { return consumers_.at(a).asked_at < consumers_.at(b).asked_at; });
     for (const Id id : full) {
-        begin_round(id, consumers_.at(id), now);
+        look_at(id, consumers_.at(id), 0);
+        go_on(id, consumers_.at(id), now);  // not from the start: two queues could do so for ever
     }
 }
 
@@ -186,29 +218,32 @@ void QueueConsumers::on_core_room(MonoMs now) {
 }
 
 void QueueConsumers::wake(const std::vector<std::string>& queues, MonoMs now) {
-    std::vector<Id> woken;
-    const auto add = [&](const std::vector<Id>& ids) {
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            woken.push_back(ids[(turn_ + i) % ids.size()]);
-        }
-    };
-    ++turn_;
     if (queues.empty()) {
         for (const auto& [name, ids] : by_queue_) {
-            add(ids);
+            wake_queue(name, kWokenMax, now);
         }
     }
     for (const std::string& queue : queues) {
-        if (const auto found = by_queue_.find(queue); found != by_queue_.end()) {
-            add(found->second);
-        }
+        wake_queue(queue, kWokenMax, now);
     }
-    for (const Id id : woken) {
+}
+
+void QueueConsumers::wake_queue(const std::string& queue, std::size_t count, MonoMs now) {
+    const auto found = by_queue_.find(queue);
+    if (found == by_queue_.end()) {
+        return;
+    }
+    const std::vector<Id>& ids = found->second;
+    ++turn_;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const Id id = ids[(turn_ + i) % ids.size()];
         Consumer& consumer = consumers_.at(id);
-        if (consumer.state == State::kAsking) {
-            consumer.woken = true;
-        } else {
+        if (consumer.state != State::kIdle) {
+            consumer.woken = true;  // and looks once more when it is through
+        } else if (count-- != 0) {
             begin_round(id, consumer, now);
+        } else {
+            return;
         }
     }
 }

@@ -3,7 +3,9 @@
 // was acknowledged.
 //
 // A queue with nothing to receive is not asked again before somebody says that it has (wake), a
-// leased or delayed message of it is due, or half a minute has passed.
+// leased or delayed message of it is due, or half a minute has passed. Then some of its consumers
+// ask, in turn, and one more whenever one got all it asked for: a question is an entry of the log,
+// and thousands may consume one queue.
 //
 // No clock or socket of its own; the loop's thread only.
 #pragma once
@@ -77,19 +79,27 @@ private:
         std::uint64_t nonce = 0;
         std::string queue;
         State state = State::kIdle;
-        bool woken = false;      // while it asked
-        bool blocked = false;    // some set could not be asked in this round
-        std::size_t next = 0;    // the set to ask next
-        std::size_t asked = 0;   // sets that had nothing in this round
-        GroupId set;             // that is asked
-        MonoMs due_in = 0;       // of what is leased or delayed; 0: none
-        MonoMs look_at = 0;      // in due_; 0: not there
+        bool woken = false;           // since its round began
+        bool blocked = false;         // some set could not be asked in this round
+        std::size_t next = 0;         // the set to ask next
+        std::size_t asked = 0;        // sets that had nothing in this round
+        GroupId set;                  // that is asked
+        std::uint32_t asked_for = 0;  // messages, while it asks
+        std::uint64_t asked_at = 0;   // when it asked last, in numbers of questions
+        MonoMs due_in = 0;            // of what is leased or delayed; 0: none
+        MonoMs look_at = 0;           // in due_; 0: not there
     };
 
     void begin_round(Id id, Consumer& consumer, MonoMs now);
     void go_on(Id id, Consumer& consumer, MonoMs now);
     void look_at(Id id, Consumer& consumer, MonoMs at);
     void end(Id id);
+    // What the connection can be sent, without what was asked for it already, shared with those of
+    // its queues that wait for room.
+    [[nodiscard]] std::uint32_t share_of(const Consumer& consumer);
+    void start_full(std::uint64_t nonce, MonoMs now);
+    // Up to `count` of those that found nothing look again, and those that look do so once more.
+    void wake_queue(const std::string& queue, std::size_t count, MonoMs now);
 
     Host& host_;
     Id last_id_ = 0;
@@ -98,6 +108,7 @@ private:
     absl::btree_map<std::string, std::vector<Id>> by_queue_;
     absl::btree_set<std::pair<MonoMs, Id>> due_;
     std::size_t turn_ = 0;  // who of a queue is woken first
+    std::uint64_t asks_ = 0;
     std::map<std::pair<GroupId, std::string>, std::vector<QueueReceipt>> done_;
 };
 

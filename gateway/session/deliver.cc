@@ -30,6 +30,14 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
     if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
         return;
     }
+    // A subscription outlives the connection that made it, and the permission it was made under.
+    if (access() != nullptr && !access()->may_receive(message.topic.view())) {
+        ++counters_->deliveries_denied;
+        if (delivery.n != 0) {
+            acknowledge(delivery.n, out);
+        }
+        return;
+    }
     if (delivery.qos == 0) {
         if (arrival.output_full) {
             ++counters_->deliveries_dropped_full;
@@ -56,8 +64,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
         held = std::make_unique<HeldBack>();
     }
     // only deliveries wait [MQTT-3.3.4-10] [MQTT-4.9.0-3]
-    held->deliveries.push_back(
-        Held{delivery, message, arrival.set_now, arrival.now, nullptr});
+    held->deliveries.push_back(Held{delivery, message, arrival.set_now, arrival.now, nullptr});
     held->bytes += held->deliveries.back().bytes();
     if (held->bytes > limits_->waiting_bytes_max) {
         ++counters_->slow_closed;
@@ -65,7 +72,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
     }
 }
 
-void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Message& message,
+bool Session::send_publish(const Delivery& delivery, std::uint64_t n, const Message& message,
                            SetMs now, Effects& out) {
     const BodyView body = parse_body(message.body.view());
     mqtt::PublishHead head;
@@ -96,7 +103,7 @@ void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Mess
         if (delivery.n != 0) {
             acknowledge(n, out);
         }
-        return;
+        return false;
     }
     if (head.topic_alias && !head.topic.empty()) {
         extras().sent_aliases.emplace_back(head.topic);
@@ -111,6 +118,7 @@ void Session::send_publish(const Delivery& delivery, std::uint64_t n, const Mess
     if (delivery.qos != 0) {
         add_outstanding(n, delivery.qos);
     }
+    return true;
 }
 
 void Session::choose_alias(mqtt::PublishHead& head) {

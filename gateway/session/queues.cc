@@ -1,7 +1,7 @@
 // `$queue/NAME`: a client consumes an operator queue. The driver leases messages for it
-// (gateway/net/queue_consumers.h); here they become QoS 1 publishes whose PUBACK removes the message
-// from its queue. What is not acknowledged comes back to the queue when its visibility timeout is
-// over.
+// (gateway/net/queue_consumers.h); here they become QoS 1 publishes whose PUBACK removes the
+// message from its queue. What is not acknowledged comes back to the queue when its visibility
+// timeout is over.
 //
 // Only for a session that ends with its connection: one with an inbox has the core's numbers for
 // packet ids, and a message of a queue has none.
@@ -17,7 +17,7 @@ using mqtt::ReasonCode;
 
 namespace {
 
-constexpr std::size_t kQueuesMax = 64;      // of one client
+constexpr std::size_t kQueuesMax = 64;       // of one client
 constexpr std::uint32_t kQueueRoomMax = 64;  // leased for a client in advance
 
 }  // namespace
@@ -62,12 +62,29 @@ ReasonCode Session::unsubscribe_queue(std::string_view filter, Effects& out) {
     return known ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
 }
 
+void Session::on_policy(std::shared_ptr<const auth::Policy> policy, Effects& out) {
+    if (!admission_ || !admission_->access) {
+        return;
+    }
+    if (!admission_->access->replace(std::move(policy))) {
+        on_shutdown(ReasonCode::kNotAuthorized, out);
+        return;
+    }
+    if (!extras_) {
+        return;
+    }
+    const std::size_t let_go = std::erase_if(extras_->queues, [this](const QueueSubscription& one) {
+        return !access()->may_subscribe(std::string(kQueuePrefix).append(one.queue), one.qos);
+    });
+    out.queues_changed = out.queues_changed || let_go != 0;
+    drop_idle_extras();
+}
+
 std::uint32_t Session::queue_room() const {
     if (phase_ != Phase::kOnline || !extras_ || extras_->queues.empty() || !window_open()) {
         return 0;
     }
-    const std::size_t busy =
-        outstanding() + (extras_->held ? extras_->held->deliveries.size() : 0);
+    const std::size_t busy = outstanding() + (extras_->held ? extras_->held->deliveries.size() : 0);
     return busy >= window() ? 0
                             : std::min<std::uint32_t>(static_cast<std::uint32_t>(window() - busy),
                                                       kQueueRoomMax);
@@ -121,22 +138,23 @@ void Session::on_queue_message(std::string_view name, GroupId set, const QueueMe
     if (extras_->held == nullptr) {
         extras_->held = std::make_unique<HeldBack>();
     }
-    extras_->held->deliveries.push_back(Held{delivery, out_message, 0, now, std::move(source)});
-    extras_->held->bytes += extras_->held->deliveries.back().bytes();
+    HeldBack& held = *extras_->held;
+    Held one{delivery, out_message, 0, now, std::move(source)};
+    if (held.bytes + one.bytes() <= limits_->waiting_bytes_max) {  // else its lease runs out
+        held.bytes += one.bytes();
+        held.deliveries.push_back(std::move(one));
+    }
 }
 
 void Session::send_queue_message(const Delivery& delivery, std::unique_ptr<QueueDelivery> source,
                                  const Message& message, Effects& out) {
-    if (delivery.qos == 0) {
-        send_publish(delivery, 0, message, 0, out);
-        out.queue_done.push_back(std::move(*source));  // at most once
-        return;
+    source->local_n = delivery.qos == 0 ? 0 : next_local_n_++;
+    if (!send_publish(delivery, source->local_n, message, 0, out)) {
+        return;  // too large for the client: it comes back to its queue
     }
-    const std::size_t before = outstanding();
-    source->local_n = next_local_n_++;
-    send_publish(delivery, source->local_n, message, 0, out);
-    // One that is too large for the client was not sent; it comes back to its queue.
-    if (outstanding() > before) {
+    if (delivery.qos == 0) {
+        out.queue_done.push_back(std::move(*source));  // at most once
+    } else {
         extras().queue_deliveries.push_back(std::move(*source));
     }
 }
@@ -146,9 +164,9 @@ void Session::queue_delivery_ended(std::uint64_t n, bool done, Effects& out) {
         return;
     }
     auto& all = extras_->queue_deliveries;
-    const auto found =
-        std::find_if(all.begin(), all.end(),
-                     [n](const QueueDelivery& delivery) { return delivery.local_n == n; });
+    const auto found = std::find_if(all.begin(), all.end(), [n](const QueueDelivery& delivery) {
+        return delivery.local_n == n;
+    });
     if (found == all.end()) {
         return;
     }

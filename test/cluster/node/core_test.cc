@@ -70,7 +70,7 @@ protected:
                 for (replica::Work& work : std::exchange(work_, {})) {
                     state_->take(work);
                 }
-                state_->finish();
+                EXPECT_FALSE(state_->finish());
                 core_->end_turn();
             }
         }
@@ -217,8 +217,8 @@ TEST_F(CoreTest, ANewSetDoesNotServeWithoutTime) {
     EXPECT_TRUE(core_->group(kSet)->serving());
 }
 
-// One that had a time waits, too, when it was just started: how long it was down nobody knows. Then it
-// goes on with what it has.
+// One that had a time waits, too, when it was just started: how long it was down nobody knows. Then
+// it goes on with what it has.
 TEST_F(CoreTest, AfterAStartASetWaitsForTheTimeForAWhile) {
     lead_the_set(1'700'000'000'000);
     run(9 * kSecondMs);

@@ -314,6 +314,49 @@ TEST_F(StreamsTest, QoS0IsDroppedWithACountWhileNobodyLeads) {
     EXPECT_EQ(streams->unlogged_dropped(), 1U);
 }
 
+TEST_F(StreamsTest, QoS0ThatTakesLongGetsASmallerWindow) {
+    options.window_bytes = 64U << 10;
+    make();
+    open();
+    Publish publish;
+    publish.topic = "a/b";
+    publish.qos = 0;
+    const std::string body(1000, 'x');
+    publish.body = body;
+    wire::Attachment attached;
+    // Publishes what the window takes, and gets it credited after so long. How much it was.
+    const auto round = [&](MonoMs took) {
+        sent.clear();
+        while (streams->submit_unlogged("a/b", publish)) {
+        }
+        streams->flush();
+        const auto commands = sent_frame<wire::Commands>(0);
+        attached = commands.attachment;
+        const std::size_t bytes = commands.unlogged.size();
+        now += took;
+        for (const std::size_t part : {bytes / 2, bytes - bytes / 2}) {
+            auto outputs = std::make_shared<StreamOutputs>();
+            outputs->stream = 7;
+            outputs->unlogged_bytes_done = part;
+            tell(LocalNews{kSet, attached, Index(11), outputs});
+        }
+        return bytes >> 10;
+    };
+    EXPECT_EQ(round(150), 64U);
+    EXPECT_EQ(round(300), 64U);
+    EXPECT_EQ(round(300), 32U);
+    EXPECT_EQ(round(150), 16U) << "neither fast nor slow";
+    EXPECT_EQ(round(300), 16U);
+    EXPECT_EQ(round(300), 8U);
+    EXPECT_EQ(round(300), 4U);
+    EXPECT_EQ(round(10), 4U) << "never less";
+    EXPECT_EQ(round(10), 8U);
+    EXPECT_EQ(round(10), 16U);
+    EXPECT_EQ(round(10), 32U);
+    EXPECT_EQ(round(10), 64U);
+    EXPECT_EQ(round(10), 64U);
+}
+
 TEST_F(StreamsTest, ASubscribeThatOtherSetsMustLearnOfIsAnsweredWhenItSettles) {
     open();
     submit(1);

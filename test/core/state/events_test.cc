@@ -258,6 +258,29 @@ TEST_P(EventsTest, WhatRulesMakeOfAnEventMakesNone) {
     EXPECT_FALSE(rig.delivered(stream).empty());
 }
 
+// Else a rule of message/dropped that publishes to a full inbox would empty it, one for one.
+TEST_P(EventsTest, WhatAnEventsOutputDisplacesMakesNone) {
+    StateLimits limits = rig.machine().limits();
+    limits.inbox_messages_max = 2;
+    limits.events = mask_of(EventKind::kMessageDropped);
+    rig.limits(limits);
+    const StreamId stream = rig.hello(1);
+    rig.close(stream, [&] {
+        const std::uint64_t epoch = rig.open(stream, "c", 1);
+        rig.subscribe(stream, epoch, "a/#", 1);
+        return epoch;
+    }());
+    rig.publish("a/1", "x");
+    rig.publish("a/2", "x");
+    rig.publish("a/3", "x");
+    EXPECT_EQ(made().size(), 1U);
+    const std::uint64_t evicted = rig.counters().inbox_evicted;
+    answer(republish("a/4", 1));
+    EXPECT_EQ(rig.counters().inbox_evicted, evicted + 1);
+    EXPECT_THAT(made(), IsEmpty());
+    EXPECT_EQ(rig.counters().self_made, rig.counters().self_done);
+}
+
 TEST_P(EventsTest, WhatIsNotLoggedMakesNone) {
     ask_for_all();
     const StreamId stream = rig.hello(1);
@@ -300,6 +323,23 @@ TEST(EventBoundTest, TooManyThatWaitAreDroppedAndCounted) {
     rig.publish("t", "again");
     EXPECT_EQ(rig.counters().self_made, kMax + 1);
     EXPECT_EQ(rig.counters().events_dropped, 1U);
+}
+
+TEST(EventBoundTest, SoAreTooManyBytes) {
+    Rig rig(Rig::Mode::kLive);
+    StateLimits limits = rig.machine().limits();
+    limits.events = mask_of(EventKind::kMessageDropped);
+    rig.limits(limits);
+    const std::string megabyte(1U << 20, 'x');
+    for (int i = 0; i < 63; ++i) {
+        rig.publish("t", megabyte);
+    }
+    EXPECT_EQ(rig.counters().events_dropped, 0U);
+    rig.publish("t", megabyte);
+    EXPECT_EQ(rig.counters().events_dropped, 1U);
+    EXPECT_EQ(rig.counters().self_made, 63U);
+    rig.publish("t", "small");
+    EXPECT_EQ(rig.counters().self_made, 64U) << "there is room for this one";
 }
 
 }  // namespace causeway::state

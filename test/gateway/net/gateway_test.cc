@@ -2,6 +2,7 @@
 // and MQTT, and what several connections share.
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -309,14 +310,81 @@ TEST_F(GatewayTest, AConnectThatWaitedTooLongIsRefused) {
         waiting.back()->send(connect5("w" + std::to_string(i)));
     }
     EXPECT_EQ(first.receive_rest(), "") << "the core has its OPEN: what becomes of it is not known";
-    // One of them has had its turn in the core meanwhile; nothing comes from there.
-    int busy = 0;
-    for (auto& client : waiting) {
+    for (auto& client : waiting) {  // the core still has the first one's OPEN: none had a turn
         const std::string answer = client->receive_rest();
         ASSERT_GE(answer.size(), 4U);
-        busy += answer[3] == '\x89' ? 1 : 0;
+        EXPECT_EQ(answer[3], '\x89');
     }
-    EXPECT_GE(busy, 1);
+    EXPECT_EQ(status().connects_in_flight, 1U);
+    core_held = false;
+}
+
+TEST_F(GatewayTest, WhoGaveUpTakesNoPlaceInTheQueue) {
+    options.shard.admission.connects_in_flight_max = 1;
+    options.shard.admission.connect_queue_max = 1;
+    listener();
+    start();
+    core_held = true;
+    Client first(port());
+    first.send(connect5("1"));
+    until(&ShardStatus::connects_in_flight, 1);
+    auto second = std::make_unique<Client>(port());
+    second->send(connect5("2"));
+    until(&ShardStatus::connect_queue, 1);
+    second.reset();
+    until(&ShardStatus::connect_queue, 0);
+    Client third(port());
+    third.send(connect5("3"));
+    until(&ShardStatus::connect_queue, 1);
+    core_held = false;
+    Client waker(port());
+    EXPECT_EQ(first.receive(4)[3], '\0');
+    EXPECT_EQ(third.receive(4)[3], '\0');
+}
+
+TEST_F(GatewayTest, WhoIsRefusedComesAgainAtTimesOfTheirOwn) {
+    options.shard.admission.connects_in_flight_max = 1;
+    options.shard.admission.connect_queue_max = 60;
+    listener();
+    start();
+    core_held = true;
+    Client first(port());
+    first.send(connect5("1"));
+    until(&ShardStatus::connects_in_flight, 1);
+    std::vector<std::unique_ptr<Client>> queue;
+    for (int i = 0; i < 60; ++i) {
+        queue.push_back(std::make_unique<Client>(port()));
+        queue.back()->send(connect5("q" + std::to_string(i)));
+    }
+    until(&ShardStatus::connect_queue, 60);
+    std::set<std::string> times;
+    for (int i = 0; i < 40; ++i) {
+        Client client(port());
+        client.send(connect5("r" + std::to_string(i)));
+        const std::string refusal = client.receive_rest();
+        const std::size_t at = refusal.find("retry-after");
+        ASSERT_NE(at, std::string::npos);
+        const std::string seconds = refusal.substr(at + 13);
+        EXPECT_GE(std::stoi(seconds), 30);
+        EXPECT_LE(std::stoi(seconds), 60);
+        times.insert(seconds);
+    }
+    EXPECT_GE(times.size(), 15U);
+    core_held = false;
+}
+
+TEST_F(GatewayTest, ARefusalThatIsTooLargeForTheClientIsMadeShort) {
+    options.shard.admission.connects_in_flight_max = 1;
+    options.shard.admission.connect_queue_max = 0;
+    listener();
+    start();
+    core_held = true;
+    Client first(port());
+    first.send(connect5("1"));
+    until(&ShardStatus::connects_in_flight, 1);
+    Client second(port());
+    second.send(packet(0x10, text("MQTT") + "\5\2\0\74\5\x27\0\0\0\x10"s + text("2")));
+    EXPECT_EQ(second.receive_rest(), "\x20\3\0\x89\0"s);
     core_held = false;
 }
 
@@ -413,6 +481,20 @@ TEST_F(GatewayTest, HandshakesTakeTurnsAndTheSilentOnesTakeNone) {
         one.join();
     }
     EXPECT_EQ(status().handshakes, 10U);
+}
+
+TEST_F(GatewayTest, WhoIsSilentInItsHandshakeGivesItsPlaceUp) {
+    options.shard.admission.tls_handshakes_max = 1;
+    listener().tls = io::TestCerts::get().server();
+    start();
+    const auto context = io::TestCerts::get().client();
+    Client silent(port());
+    silent.send("\x16\3\1"s);
+    until(&ShardStatus::handshakes_under_way, 1);
+    Client client(port());
+    client.begin_tls(context.get());
+    client.connect("1");
+    EXPECT_EQ(status().connections, 2U);
 }
 
 TEST_F(GatewayTest, TooMuchBeforeTheHandshakeIsNoTls) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/base/check.h"
 
 namespace causeway::net {
@@ -18,6 +20,7 @@ protected:
         GroupId set;
         std::uint64_t token = 0;
         std::uint32_t max = 0;
+        std::string queue;
     };
     void consume(std::uint64_t nonce, std::initializer_list<std::string_view> names) {
         std::vector<session::QueueSubscription> queues;
@@ -73,7 +76,7 @@ protected:
         }
         QueueReceive receive;
         CW_CHECK(decode(in, receive) && token != 0);
-        asked_.push_back(Asked{set, token, receive.max});
+        asked_.push_back(Asked{set, token, receive.max, std::string(receive.queue)});
     }
     [[nodiscard]] std::uint32_t room(std::uint64_t nonce) override { return rooms_[nonce]; }
     void deliver(std::uint64_t nonce, std::string_view, GroupId, const QueueMessage&) override {
@@ -202,7 +205,70 @@ TEST_F(ConsumersTest, EveryQueueIsLookedAtWhenNobodyKnowsWhich) {
     consume(7, {"a", "b"});
     run_dry();
     consumers.wake({}, now);
-    EXPECT_EQ(asked_.size(), 2U);
+    std::set<std::string> looked_at;
+    while (!asked_.empty()) {
+        looked_at.insert(asked_.front().queue);
+        answer(0);
+    }
+    EXPECT_THAT(looked_at, ElementsAre("a", "b"));
+}
+
+TEST_F(ConsumersTest, SeveralQueuesAreNotLeasedMoreThanTheClientHasRoomFor) {
+    consume(7, {"a", "b", "c"});
+    std::map<std::string, int> leased;
+    for (int i = 0; i < 100; ++i) {
+        std::uint32_t asked = 0;
+        for (const Asked& one : asked_) {
+            asked += one.max;
+        }
+        ASSERT_LE(asked, rooms_[7]);
+        if (asked_.empty()) {
+            ++rooms_[7];  // the client acknowledged one
+            consumers.on_room(7, now);
+            ASSERT_EQ(asked_.size(), 1U);
+        }
+        const Asked& next = asked_.front();
+        leased[next.queue] += static_cast<int>(next.max);
+        answer(next.max);
+    }
+    EXPECT_EQ(leased.size(), 3U);
+    for (const auto& [queue, count] : leased) {
+        EXPECT_GT(count, 15) << queue << " waits for the others";
+    }
+}
+
+TEST_F(ConsumersTest, SomeOfManyConsumersAreWokenAndMoreWhenThereIsMore) {
+    for (std::uint64_t nonce = 1; nonce <= 50; ++nonce) {
+        rooms_[nonce] = 2;
+        consume(nonce, {"q"});
+        run_dry();
+    }
+    consumers.wake({"q"}, now);
+    EXPECT_EQ(asked_.size(), 4U);
+    const auto woken = asked_.size();
+    answer(1);
+    EXPECT_EQ(asked_.size(), woken) << "it had room for more than there was";
+    answer(2);
+    EXPECT_EQ(asked_.size(), woken) << "one is full, another was woken";
+    answer(2);
+    EXPECT_EQ(asked_.size(), woken);
+    std::set<std::uint64_t> tokens;
+    for (const Asked& one : asked_) {
+        tokens.insert(one.token);
+    }
+    EXPECT_EQ(tokens.size(), woken);
+}
+
+TEST_F(ConsumersTest, AnotherLooksWhenTheWokenOneLeaves) {
+    for (std::uint64_t nonce = 1; nonce <= 9; ++nonce) {
+        rooms_[nonce] = 2;
+        consume(nonce, {"q"});
+        run_dry();
+    }
+    consumers.wake({"q"}, now);
+    ASSERT_EQ(asked_.size(), 4U);
+    consumers.set_queues(asked_[0].token, {}, now);  // tokens and nonces are the same here
+    EXPECT_EQ(asked_.size(), 5U);
 }
 
 TEST_F(ConsumersTest, AConnectionThatEndsIsForgotten) {

@@ -112,11 +112,11 @@ TEST_P(QueuesEachVersion, MixedWithOtherFilters) {
     ASSERT_EQ(device.asked.size(), 1U);
     EXPECT_EQ(device.asked.front().as<Subscribe>().filters.size(), 2U);
     device.answer(ResultCode::kOk, "\x02\x01");
-    EXPECT_THAT(codes(), ElementsAre(ReasonCode::kGrantedQos2, ReasonCode::kGrantedQos1,
-                                     refused(ReasonCode::kTopicFilterInvalid),
-                                     refused(ReasonCode::kTopicFilterInvalid),
-                                     refused(ReasonCode::kTopicFilterInvalid),
-                                     ReasonCode::kGrantedQos1));
+    EXPECT_THAT(codes(),
+                ElementsAre(ReasonCode::kGrantedQos2, ReasonCode::kGrantedQos1,
+                            refused(ReasonCode::kTopicFilterInvalid),
+                            refused(ReasonCode::kTopicFilterInvalid),
+                            refused(ReasonCode::kTopicFilterInvalid), ReasonCode::kGrantedQos1));
     mqtt::Unsubscribe packet;
     packet.packet_id = 10;
     packet.filters = {"$queue/jobs", "a/#", "$queue/other"};
@@ -125,9 +125,8 @@ TEST_P(QueuesEachVersion, MixedWithOtherFilters) {
     device.answer(ResultCode::kOk, std::string_view("\0", 1));
     const auto unsuback = device.take<mqtt::Unsuback>();
     if (v5()) {
-        EXPECT_THAT(unsuback.reason_codes,
-                    ElementsAre(ReasonCode::kSuccess, ReasonCode::kSuccess,
-                                ReasonCode::kNoSubscriptionExisted));
+        EXPECT_THAT(unsuback.reason_codes, ElementsAre(ReasonCode::kSuccess, ReasonCode::kSuccess,
+                                                       ReasonCode::kNoSubscriptionExisted));
     }
     EXPECT_TRUE(device.session.queues().empty());
     give(41, "late");
@@ -206,7 +205,9 @@ TEST(Queues, ARefusedMessageReturnsToItsQueue) {
     EXPECT_EQ(device.session.queue_room(), 64U);
 }
 
-TEST(Queues, AMessageTooLargeForTheClientReturnsToItsQueue) {
+class QueuesByQos : public testing::TestWithParam<int> {};
+
+TEST_P(QueuesByQos, AMessageTooLargeForTheClientReturnsToItsQueue) {
     Device device;
     mqtt::ConnectProperties properties;
     properties.maximum_packet_size = 100;
@@ -214,7 +215,7 @@ TEST(Queues, AMessageTooLargeForTheClientReturnsToItsQueue) {
     mqtt::Subscribe packet;
     packet.packet_id = 9;
     packet.subscriptions.emplace_back().filter = "$queue/jobs";
-    packet.subscriptions.back().qos = 1;
+    packet.subscriptions.back().qos = static_cast<std::uint8_t>(GetParam());
     device.packet(packet);
     device.take<mqtt::Suback>();
     QueueMessage message;
@@ -225,6 +226,8 @@ TEST(Queues, AMessageTooLargeForTheClientReturnsToItsQueue) {
     EXPECT_TRUE(device.queue_done.empty());
     EXPECT_EQ(device.counters.deliveries_dropped_too_large, 1U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Qos, QueuesByQos, testing::Values(0, 1));
 
 }  // namespace
 }  // namespace causeway::session::test

@@ -173,7 +173,7 @@ bool SimNode::open_set(GroupId set) {
     }
     process_->core->add_group(options, *start, *reader, *machine);
     process_->states[set] =
-        std::make_unique<replica::SetState>(set, std::move(machine), *this, settings_.ring);
+        std::make_unique<replica::SetState>(set, std::move(machine), *this, settings_.ring, 3);
     return true;
 }
 

@@ -58,17 +58,19 @@ void SimNode::run_apply() {
         for (; count > 0; --count) {
             Task task = std::move(process_->to_apply.front());
             process_->to_apply.pop_front();
+            touched.push_back(task.group);
             if (auto* action = std::get_if<Action>(&task.work)) {
                 (*action)();
                 continue;
             }
             process_->states.at(task.group)->take(std::get<replica::Work>(task.work));
-            touched.push_back(task.group);
         }
         std::sort(touched.begin(), touched.end());
         touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
         for (const GroupId group : touched) {
-            process_->states.at(group)->finish();
+            if (process_->states.at(group)->finish()) {
+                process_->to_apply.push_back(Task{group, Action([] {})});  // QoS 0 waits
+            }
         }
         run_apply();
     });
