@@ -5,8 +5,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <utility>
+
 #include "certs/issue.h"
 #include "certs/openssl.h"
+#include "certs/trust.h"
 
 namespace causeway::certs {
 namespace {
@@ -16,6 +19,7 @@ constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr char kTls13Ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr char kGroups[] = "X25519:P-256:P-384";
+constexpr long kSessionLifetimeS = 12 * 3600;
 constexpr unsigned char kSessionIdContext[] = "causeway";
 
 using Context = std::shared_ptr<SslContext>;
@@ -41,48 +45,61 @@ Result<Context> new_context(const SSL_METHOD* method, TlsVersion min_version) {
     return context;
 }
 
-Result<> use_certificate(SSL_CTX* context, const std::string& certificate_path,
-                         const std::string& key_path) {
-    auto chain = read_certificates(certificate_path, "certificate");
-    if (!chain) {
-        return tl::unexpected(chain.error());
+// For those that make no certificates: without a round of ECDHE a stolen key opens what was
+// recorded, so those with it come first.
+constexpr char kPskCiphers[] =
+    "ECDHE-PSK-CHACHA20-POLY1305:PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:"
+    "PSK-CHACHA20-POLY1305:PSK-AES128-CCM8:PSK-AES128-CCM";
+
+Result<> choose_ciphers(SSL_CTX* context, const ServerTlsConfig& config) {
+    std::string ciphers = config.ciphers;
+    if (ciphers.empty()) {
+        ciphers = std::string(kTls12Ciphers) + (config.psk ? std::string(":") + kPskCiphers : "");
     }
-    const auto key = read_key(key_path, "private key");
-    if (!key) {
-        return tl::unexpected(key.error());
+    if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) != 1) {
+        return fail("no cipher for TLS 1.2 in \"" + ciphers + "\": " + openssl_reason());
     }
-    for (const auto& certificate : *chain) {
-        if (auto valid = check_validity(certificate.get(), certificate_path); !valid) {
-            return valid;
-        }
+    if (!config.ciphersuites.empty() &&
+        SSL_CTX_set_ciphersuites(context, config.ciphersuites.c_str()) != 1) {
+        return fail("no cipher suite for TLS 1.3 in \"" + config.ciphersuites +
+                    "\": " + openssl_reason());
     }
-    X509* leaf = chain->front().get();
-    if (X509_check_private_key(leaf, key->get()) != 1) {
-        ERR_clear_error();
-        return fail("private key " + key_path + " does not belong to certificate " +
-                    certificate_path);
-    }
-    bool used = SSL_CTX_use_certificate(context, leaf) == 1 &&
-                SSL_CTX_use_PrivateKey(context, key->get()) == 1;
-    for (std::size_t i = 1; used && i < chain->size(); ++i) {
-        used = SSL_CTX_add1_chain_cert(context, (*chain)[i].get()) == 1;
-    }
-    return used ? Result<>()
-                : fail("cannot use certificate " + certificate_path + ": " + openssl_reason());
+    return {};
 }
 
-// `announce`: a server names its CAs when it asks for a client certificate.
-Result<> trust(SSL_CTX* context, const std::string& path, bool announce) {
-    const auto authorities = read_certificates(path, "CA file");
-    if (!authorities) {
-        return tl::unexpected(authorities.error());
+Result<> show_certificates(SSL_CTX* context, const ServerTlsConfig& config) {
+    std::vector<CertificateFiles> files{{config.certificate, config.private_key}};
+    files.insert(files.end(), config.more.begin(), config.more.end());
+    if (config.certificate.empty() && config.psk && config.more.empty()) {
+        return {};
     }
-    for (const auto& authority : *authorities) {
-        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
-            (announce && SSL_CTX_add_client_CA(context, authority.get()) != 1)) {
-            return fail("cannot use CA file " + path + ": " + openssl_reason());
+    std::vector<Identity> identities;
+    for (const CertificateFiles& one : files) {
+        auto identity = read_identity(one);
+        if (!identity) {
+            return tl::unexpected(identity.error());
         }
+        identities.push_back(std::move(*identity));
     }
+    return show_by_name(context, std::move(identities), config.certificate);
+}
+
+Result<> verify_clients(SSL_CTX* context, const ServerTlsConfig& config) {
+    if (config.client_ca.empty()) {
+        return fail("to verify client certificates, name the CA file that signed them");
+    }
+    if (auto trusted = trust(context, config.client_ca, true); !trusted) {
+        return trusted;
+    }
+    const RevocationRules rules{config.crls, config.crl_required};
+    if (auto checked = check_revocations(context, rules); !checked) {
+        return checked;
+    }
+    SSL_CTX_set_verify(context,
+                       config.verify == Verify::kRequired
+                           ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                           : SSL_VERIFY_PEER,
+                       verify_callback(rules));
     return {};
 }
 
@@ -94,25 +111,19 @@ Result<std::shared_ptr<SslContext>> make_server_context(const ServerTlsConfig& c
         return context;
     }
     SSL_CTX* raw = context->get();
-    if (auto used = use_certificate(raw, config.certificate, config.private_key); !used) {
-        return tl::unexpected(used.error());
+    auto made = choose_ciphers(raw, config);
+    if (made) {
+        made = show_certificates(raw, config);
+    }
+    if (made && config.verify != Verify::kNone) {
+        made = verify_clients(raw, config);
+    }
+    if (!made) {
+        return tl::unexpected(made.error());
     }
     SSL_CTX_set_num_tickets(raw, 1);
+    SSL_CTX_set_timeout(raw, kSessionLifetimeS);
     SSL_CTX_set_session_id_context(raw, kSessionIdContext, sizeof(kSessionIdContext) - 1);
-    if (config.verify == Verify::kNone) {
-        return context;
-    }
-    if (config.client_ca.empty()) {
-        return fail("to verify client certificates, name the CA file that signed them");
-    }
-    if (auto trusted = trust(raw, config.client_ca, true); !trusted) {
-        return tl::unexpected(trusted.error());
-    }
-    SSL_CTX_set_verify(raw,
-                       config.verify == Verify::kRequired
-                           ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                           : SSL_VERIFY_PEER,
-                       nullptr);
     return context;
 }
 
@@ -126,8 +137,11 @@ Result<std::shared_ptr<SslContext>> make_client_context(const ClientTlsConfig& c
         return fail("a client certificate needs its private key, and the key its certificate");
     }
     if (!config.certificate.empty()) {
-        if (auto used = use_certificate(raw, config.certificate, config.private_key); !used) {
-            return tl::unexpected(used.error());
+        const auto identity = read_identity({config.certificate, config.private_key});
+        const auto shown = identity ? show(raw, *identity, config.certificate)
+                                    : Result<>(tl::unexpected(identity.error()));
+        if (!shown) {
+            return tl::unexpected(shown.error());
         }
     }
     if (!config.ca.empty()) {
@@ -149,6 +163,9 @@ Result<PeerContexts> make_peer_contexts(const PeerTlsConfig& config) {
     }
     ServerTlsConfig server{config.certificate, config.private_key, config.ca, Verify::kRequired,
                            TlsVersion::kTls13};
+    if (!config.crl.empty()) {
+        server.crls.push_back(config.crl);
+    }
     ClientTlsConfig client{config.ca, config.certificate, config.private_key, TlsVersion::kTls13};
     auto accepting = make_server_context(server);
     if (!accepting) {
@@ -158,6 +175,11 @@ Result<PeerContexts> make_peer_contexts(const PeerTlsConfig& config) {
     if (!dialing) {
         return tl::unexpected(dialing.error());
     }
+    const RevocationRules rules{server.crls, false};
+    if (auto checked = check_revocations(dialing->get(), rules); !checked) {
+        return tl::unexpected(checked.error());
+    }
+    SSL_CTX_set_verify(dialing->get(), SSL_VERIFY_PEER, verify_callback(rules));
     // A resumed session would be one whose certificate is not looked at again.
     if (SSL_CTX_set_num_tickets(accepting->get(), 0) != 1 ||
         SSL_CTX_set_purpose(accepting->get(), X509_PURPOSE_SSL_SERVER) != 1) {

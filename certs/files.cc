@@ -2,6 +2,7 @@
 #include "certs/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ namespace causeway::certs {
 namespace {
 
 constexpr std::size_t kFileBytesMax = std::size_t{1024} * 1024;
+constexpr std::size_t kListBytesMax = 64 * kFileBytesMax;
 
 std::string errno_text() { return std::strerror(errno); }
 
@@ -60,18 +62,26 @@ Result<> place(const std::string& temporary, const std::string& path, bool force
     return {};
 }
 
-}  // namespace
+struct Reading {
+    std::size_t bytes_max = kFileBytesMax;
+    bool secret = false;
+};
 
-Result<std::string> read_file(const std::string& path, std::string_view what) {
+Result<std::string> read_bounded(const std::string& path, std::string_view what, Reading how) {
     const std::string where = "cannot read " + std::string(what) + " " + path + ": ";
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return fail(where + errno_text());
     }
+    struct stat status {};
+    if (how.secret && ::fstat(fd, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        ::close(fd);
+        return fail(where + "others than its owner may use it; chmod 600 " + path);
+    }
     std::string bytes;
     char chunk[16 * 1024];
     ssize_t size = 0;
-    while ((size = ::read(fd, chunk, sizeof(chunk))) > 0 && bytes.size() <= kFileBytesMax) {
+    while ((size = ::read(fd, chunk, sizeof(chunk))) > 0 && bytes.size() <= how.bytes_max) {
         bytes.append(chunk, static_cast<std::size_t>(size));
     }
     const std::string error = size < 0 ? errno_text() : "";
@@ -79,10 +89,28 @@ Result<std::string> read_file(const std::string& path, std::string_view what) {
     if (size < 0) {
         return fail(where + error);
     }
-    if (bytes.size() > kFileBytesMax) {
-        return fail(where + "it is larger than 1 MiB");
+    if (bytes.size() > how.bytes_max) {
+        return fail(where + "it is larger than " + std::to_string(how.bytes_max >> 20) + " MiB");
     }
     return bytes;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::string_view what) {
+    return read_bounded(path, what, {});
+}
+
+Result<std::string> read_list(const std::string& path, std::string_view what) {
+    return read_bounded(path, what, {kListBytesMax, false});
+}
+
+Result<std::string> read_secret(const std::string& path, std::string_view what) {
+    return read_bounded(path, what, {kFileBytesMax, true});
+}
+
+Result<std::string> read_secret_list(const std::string& path, std::string_view what) {
+    return read_bounded(path, what, {kListBytesMax, true});
 }
 
 Result<> write_file(const std::string& path, std::string_view bytes, WriteOptions options) {
@@ -103,6 +131,38 @@ Result<> write_file(const std::string& path, std::string_view bytes, WriteOption
         return fail("cannot sync the folder of " + path + ": " + errno_text());
     }
     return placed;
+}
+
+Result<> append_lines(const std::string& path, std::string_view lines) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail("cannot write " + path + ": " + errno_text());
+    }
+    const bool written = write_all(fd, lines) && ::fsync(fd) == 0;
+    const std::string error = written ? "" : errno_text();
+    ::close(fd);
+    if (!written || !sync_folder_of(path)) {
+        return fail("cannot write " + path + ": " + (written ? errno_text() : error));
+    }
+    return {};
+}
+
+Result<FolderLock> FolderLock::take(const std::string& dir) {
+    const int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || ::flock(fd, LOCK_EX) != 0) {
+        const std::string error = errno_text();
+        if (fd >= 0) {
+            ::close(fd);
+        }
+        return fail("cannot lock folder " + dir + ": " + error);
+    }
+    return FolderLock(fd);
+}
+
+FolderLock::~FolderLock() {
+    if (fd_ >= 0) {
+        ::close(fd_);  // ends the lock
+    }
 }
 
 }  // namespace causeway::certs

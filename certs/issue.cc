@@ -1,17 +1,15 @@
-// The development CA and what it signs; see the header.
+// A CA and what it signs; see the header. Renewals are in renew.cc, revocations in revoke.cc.
 #include "certs/issue.h"
 
 #include <arpa/inet.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <system_error>
 
+#include "certs/authority.h"
 #include "certs/files.h"
 #include "certs/openssl.h"
 
@@ -19,87 +17,6 @@ namespace causeway::certs {
 namespace {
 
 constexpr std::size_t kCommonNameBytesMax = 64;  // ub-common-name of X.520.
-constexpr unsigned kKeyMode = 0600;
-constexpr unsigned kCertificateMode = 0644;
-
-// What a certificate says; `issuer` null: it signs itself.
-struct Draft {
-    std::string common_name;
-    EVP_PKEY* public_key = nullptr;
-    X509* issuer = nullptr;
-    EVP_PKEY* issuer_key = nullptr;
-    std::int64_t backdate_s = 3600;
-    int days = 0;
-    std::vector<std::pair<int, std::string>> extensions;  // NID and OpenSSL's text for it.
-};
-
-struct Authority {
-    CertificatePtr certificate;
-    KeyPtr key;
-};
-
-bool set_serial(X509* certificate) {
-    unsigned char random[16];
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        return false;
-    }
-    random[0] =
-        static_cast<unsigned char>((random[0] & 0x7F) | 0x40);  // Positive, always 16 bytes.
-    BIGNUM* number = BN_bin2bn(random, sizeof(random), nullptr);
-    const bool set = number != nullptr &&
-                     BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr;
-    BN_free(number);
-    return set;
-}
-
-bool set_subject(X509* certificate, const std::string& common_name) {
-    return X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                      MBSTRING_UTF8,
-                                      reinterpret_cast<const unsigned char*>(common_name.data()),
-                                      static_cast<int>(common_name.size()), -1, 0) == 1;
-}
-
-bool set_validity(X509* certificate, const Draft& draft) {
-    time_t now = 0;
-    time(&now);
-    return X509_time_adj_ex(X509_getm_notBefore(certificate), 0,
-                            -static_cast<long>(draft.backdate_s), &now) != nullptr &&
-           X509_time_adj_ex(X509_getm_notAfter(certificate), draft.days,
-                            -static_cast<long>(draft.backdate_s), &now) != nullptr;
-}
-
-bool add_extensions(X509* certificate, const Draft& draft) {
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, draft.issuer != nullptr ? draft.issuer : certificate, certificate,
-                   nullptr, nullptr, 0);
-    return std::all_of(
-        draft.extensions.begin(), draft.extensions.end(), [&](const auto& extension) {
-            X509_EXTENSION* made =
-                X509V3_EXT_conf_nid(nullptr, &context, extension.first, extension.second.c_str());
-            const bool added = made != nullptr && X509_add_ext(certificate, made, -1) == 1;
-            X509_EXTENSION_free(made);
-            return added;
-        });
-}
-
-Result<CertificatePtr> sign(const Draft& draft) {
-    ERR_clear_error();
-    CertificatePtr made(X509_new());
-    X509* certificate = made.get();
-    const X509* issuer = draft.issuer != nullptr ? draft.issuer : certificate;
-    const bool signed_ok = certificate != nullptr &&
-                           X509_set_version(certificate, X509_VERSION_3) == 1 &&
-                           set_serial(certificate) && set_subject(certificate, draft.common_name) &&
-                           X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1 &&
-                           X509_set_pubkey(certificate, draft.public_key) == 1 &&
-                           set_validity(certificate, draft) && add_extensions(certificate, draft) &&
-                           X509_sign(certificate, draft.issuer_key, EVP_sha256()) > 0;
-    if (!signed_ok) {
-        return fail("cannot make the certificate for " + draft.common_name + ": " +
-                    openssl_reason());
-    }
-    return made;
-}
 
 Result<> check_common_name(std::string_view name, std::string_view what) {
     if (name.empty() || name.size() > kCommonNameBytesMax) {
@@ -112,75 +29,35 @@ Result<> check_common_name(std::string_view name, std::string_view what) {
     return {};
 }
 
-Result<> check_device_id(std::string_view id) {
-    if (id.starts_with(kNodePrefix)) {
-        return fail("a device id must not begin with node: (only nodes have such names)");
-    }
-    return check_common_name(id, "the device id");
+bool is_device_key(std::string_view id) {
+    const auto is_name = [](std::string_view name) {
+        return !name.empty() && name.size() <= 64 &&
+               std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                   return std::isalnum(c) != 0 || c == '_' || c == '.' || c == ':' || c == '-';
+               });
+    };
+    const std::size_t slash = id.find('/');
+    return slash != std::string_view::npos && is_name(id.substr(0, slash)) &&
+           is_name(id.substr(slash + 1));
 }
 
-Result<> check_node_name(std::string_view name) {
-    const bool good = !name.empty() && kNodePrefix.size() + name.size() <= kCommonNameBytesMax &&
-                      name.front() != '.' &&
+Result<> check_device_id(std::string_view id) {
+    if (id.starts_with(kNodePrefix) || id.starts_with(kOperatorPrefix)) {
+        return fail(
+            "a device id must not begin with node: or operator: (only these have such names)");
+    }
+    return is_device_key(id) ? Result<>() : check_common_name(id, "the device id");
+}
+
+Result<> check_plain_name(std::string_view name, std::string_view prefix, std::string_view whose) {
+    const std::size_t bytes_max = kCommonNameBytesMax - prefix.size();
+    const bool good = !name.empty() && name.size() <= bytes_max && name.front() != '.' &&
                       std::all_of(name.begin(), name.end(), [](unsigned char c) {
                           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
                       });
     return good ? Result<>()
-                : fail(
-                      "a node's name must have 1 to 59 letters, digits, '-', '_' or '.', and not "
-                      "begin with '.'");
-}
-
-Result<> write_pair(const IssuedFiles& files, X509* certificate, EVP_PKEY* key, bool force) {
-    std::error_code ignored;
-    if (!force && std::filesystem::exists(files.certificate, ignored)) {
-        return fail(files.certificate + " exists already; use --force to replace it");
-    }
-    auto written = write_file(files.private_key, to_pem(key), {kKeyMode, force});
-    if (written) {
-        written = write_file(files.certificate, to_pem(certificate), {kCertificateMode, force});
-    }
-    return written;
-}
-
-Result<KeyPtr> new_key() {
-    KeyPtr key(EVP_EC_gen("P-256"));
-    if (key == nullptr) {
-        return fail("cannot make a key: " + openssl_reason());
-    }
-    return key;
-}
-
-Result<Authority> read_authority(const std::string& dir) {
-    const std::string path = dir + "/ca.crt";
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) {
-        return fail("no CA in " + dir + "; make one with: causeway cert init");
-    }
-    auto certificates = read_certificates(path, "CA certificate");
-    if (!certificates) {
-        return tl::unexpected(certificates.error());
-    }
-    auto key = read_key(dir + "/ca.key", "CA key");
-    if (!key) {
-        return tl::unexpected(key.error());
-    }
-    Authority authority{std::move(certificates->front()), std::move(*key)};
-    if (X509_check_private_key(authority.certificate.get(), authority.key.get()) != 1) {
-        ERR_clear_error();
-        return fail("CA key " + dir + "/ca.key does not belong to " + path);
-    }
-    if (const auto valid = check_validity(authority.certificate.get(), path); !valid) {
-        return tl::unexpected(valid.error());
-    }
-    return authority;
-}
-
-Result<> make_folder(const std::string& dir) {
-    std::error_code error;
-    std::filesystem::create_directories(dir, error);
-    return error ? Result<>(fail("cannot make folder " + dir + ": " + error.message()))
-                 : Result<>();
+                : fail(std::string(whose) + " name must have 1 to " + std::to_string(bytes_max) +
+                       " letters, digits, '-', '_' or '.', and not begin with '.'");
 }
 
 bool is_address(const std::string& name) {
@@ -209,6 +86,12 @@ Result<std::string> alternative_names(const std::vector<std::string>& names) {
     return text;
 }
 
+std::vector<std::pair<int, std::string>> ca_extensions(int path_length) {
+    return {{NID_basic_constraints, "critical,CA:TRUE,pathlen:" + std::to_string(path_length)},
+            {NID_key_usage, "critical,keyCertSign,cRLSign"},
+            {NID_subject_key_identifier, "hash"}};
+}
+
 std::vector<std::pair<int, std::string>> leaf_extensions(const char* usage) {
     return {{NID_basic_constraints, "critical,CA:FALSE"},
             {NID_key_usage, "critical,digitalSignature"},
@@ -217,22 +100,28 @@ std::vector<std::pair<int, std::string>> leaf_extensions(const char* usage) {
             {NID_authority_key_identifier, "keyid"}};
 }
 
-std::string file_name_of(std::string_view device_id) {
-    std::string name(device_id);
-    std::replace_if(
-        name.begin(), name.end(),
-        [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_' && c != '.'; },
-        '_');
-    if (name.front() == '.') {
-        name.front() = '_';
+// Leaves the CN of a name that is too long for one to the URI.
+std::string common_name_for(std::string_view device_id) {
+    return std::string(device_id.size() <= kCommonNameBytesMax ? device_id : std::string_view{});
+}
+
+std::vector<std::pair<int, std::string>> device_extensions(std::string_view device_id) {
+    auto extensions = leaf_extensions("clientAuth");
+    if (is_device_key(device_id)) {
+        // «RFC 5280» §4.1.2.6: critical without a subject.
+        const char* critical = device_id.size() > kCommonNameBytesMax ? "critical," : "";
+        extensions.emplace_back(NID_subject_alt_name, critical + std::string("URI:") +
+                                                          std::string(kDeviceUri) +
+                                                          std::string(device_id));
     }
-    return name;
+    return extensions;
 }
 
 struct Leaf {
     std::string common_name;
     std::vector<std::pair<int, std::string>> extensions;
     IssuedFiles files;
+    Kind kind = Kind::kDevice;
 };
 
 Result<IssuedFiles> issue(const std::string& dir, Leaf leaf, const IssueOptions& options) {
@@ -240,7 +129,7 @@ Result<IssuedFiles> issue(const std::string& dir, Leaf leaf, const IssueOptions&
     if (!authority) {
         return tl::unexpected(authority.error());
     }
-    const auto key = new_key();
+    const auto key = new_key(options.key);
     if (!key) {
         return tl::unexpected(key.error());
     }
@@ -254,7 +143,11 @@ Result<IssuedFiles> issue(const std::string& dir, Leaf leaf, const IssueOptions&
         !made) {
         return tl::unexpected(made.error());
     }
-    if (auto written = write_pair(leaf.files, certificate->get(), key->get(), options.force);
+    if (auto noted = note_issued(dir, certificate->get(), leaf.kind); !noted) {
+        return tl::unexpected(noted.error());
+    }
+    if (auto written = write_pair(leaf.files, certificate->get(), key->get(),
+                                  {authority->chain, options.force});
         !written) {
         return tl::unexpected(written.error());
     }
@@ -262,18 +155,10 @@ Result<IssuedFiles> issue(const std::string& dir, Leaf leaf, const IssueOptions&
 }
 
 Result<std::string> requested_name(X509_REQ* request) {
-    const X509_NAME* subject = X509_REQ_get_subject_name(request);
-    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    unsigned char* utf8 = nullptr;
-    const int size = at < 0
-                         ? -1
-                         : ASN1_STRING_to_UTF8(
-                               &utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (size < 0) {
+    std::string name = common_name_of(X509_REQ_get_subject_name(request));
+    if (name.empty()) {
         return fail("the signing request names no device: give it a CN, or say the device id");
     }
-    std::string name(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
-    OPENSSL_free(utf8);
     return name;
 }
 
@@ -302,7 +187,7 @@ Result<IssuedFiles> init_ca(const std::string& dir, const CaOptions& options) {
     if (auto made = make_folder(dir); !made) {
         return tl::unexpected(made.error());
     }
-    const auto key = new_key();
+    const auto key = new_key(options.key);
     if (!key) {
         return tl::unexpected(key.error());
     }
@@ -310,15 +195,62 @@ Result<IssuedFiles> init_ca(const std::string& dir, const CaOptions& options) {
     draft.common_name = options.common_name;
     draft.public_key = draft.issuer_key = key->get();
     draft.days = options.days;
-    draft.extensions = {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
-                        {NID_key_usage, "critical,keyCertSign,cRLSign"},
-                        {NID_subject_key_identifier, "hash"}};
+    draft.extensions = ca_extensions(options.path_length);
     const auto certificate = sign(draft);
     if (!certificate) {
         return tl::unexpected(certificate.error());
     }
     IssuedFiles files{dir + "/ca.crt", dir + "/ca.key"};
-    if (auto written = write_pair(files, certificate->get(), key->get(), options.force); !written) {
+    if (auto written = write_pair(files, certificate->get(), key->get(), {{}, options.force});
+        !written) {
+        return tl::unexpected(written.error());
+    }
+    return files;
+}
+
+Result<IssuedFiles> init_intermediate(const std::string& dir, const std::string& parent,
+                                      const CaOptions& options) {
+    if (auto named = check_common_name(options.common_name, "the CA's name"); !named) {
+        return tl::unexpected(named.error());
+    }
+    const auto authority = read_authority(parent);
+    if (!authority) {
+        return tl::unexpected(authority.error());
+    }
+    const long depth = X509_get_pathlen(authority->certificate.get());
+    if (depth == 0) {
+        return fail("the CA in " + parent +
+                    " may not sign other CAs; make one with --path-length 1 or more");
+    }
+    if (auto made = make_folder(dir); !made) {
+        return tl::unexpected(made.error());
+    }
+    const auto key = new_key(options.key);
+    if (!key) {
+        return tl::unexpected(key.error());
+    }
+    Draft draft;
+    draft.common_name = options.common_name;
+    draft.public_key = key->get();
+    draft.issuer = authority->certificate.get();
+    draft.issuer_key = authority->key.get();
+    draft.days = options.days;
+    draft.extensions = ca_extensions(depth < 0 ? options.path_length : static_cast<int>(depth) - 1);
+    draft.extensions.emplace_back(NID_authority_key_identifier, "keyid");
+    const auto certificate = sign(draft);
+    if (!certificate) {
+        return tl::unexpected(certificate.error());
+    }
+    if (auto noted = note_issued(parent, certificate->get(), Kind::kAuthority); !noted) {
+        return tl::unexpected(noted.error());
+    }
+    IssuedFiles files{dir + "/ca.crt", dir + "/ca.key"};
+    auto written = write_pair(files, certificate->get(), key->get(), {{}, options.force});
+    if (written) {
+        written = write_file(dir + "/chain.crt", to_pem(certificate->get()) + authority->chain,
+                             {0644, true});
+    }
+    if (!written) {
         return tl::unexpected(written.error());
     }
     return files;
@@ -336,14 +268,15 @@ Result<IssuedFiles> issue_server(const std::string& dir, const std::vector<std::
     // A long first name is still in the alternative names, which is where clients look.
     Leaf leaf{names.front().substr(0, kCommonNameBytesMax),
               leaf_extensions("serverAuth,clientAuth"),
-              {dir + "/server.crt", dir + "/server.key"}};
+              {dir + "/server.crt", dir + "/server.key"},
+              Kind::kServer};
     leaf.extensions.emplace_back(NID_subject_alt_name, *alternatives);
     return issue(dir, std::move(leaf), options);
 }
 
 Result<IssuedFiles> issue_node(const std::string& dir, std::string_view name,
                                const std::vector<std::string>& hosts, const IssueOptions& options) {
-    if (auto named = check_node_name(name); !named) {
+    if (auto named = check_plain_name(name, kNodePrefix, "a node's"); !named) {
         return tl::unexpected(named.error());
     }
     const auto alternatives = alternative_names(hosts);
@@ -353,11 +286,26 @@ Result<IssuedFiles> issue_node(const std::string& dir, std::string_view name,
     const std::string path = dir + "/nodes/" + std::string(name);
     Leaf leaf{std::string(kNodePrefix) + std::string(name),
               leaf_extensions("serverAuth,clientAuth"),
-              {path + ".crt", path + ".key"}};
+              {path + ".crt", path + ".key"},
+              Kind::kNode};
     if (!alternatives->empty()) {
         leaf.extensions.emplace_back(NID_subject_alt_name, *alternatives);
     }
     return issue(dir, std::move(leaf), options);
+}
+
+Result<IssuedFiles> issue_operator(const std::string& dir, std::string_view name,
+                                   const IssueOptions& options) {
+    if (auto named = check_plain_name(name, kOperatorPrefix, "an operator's"); !named) {
+        return tl::unexpected(named.error());
+    }
+    const std::string path = dir + "/operators/" + std::string(name);
+    return issue(dir,
+                 Leaf{std::string(kOperatorPrefix) + std::string(name),
+                      leaf_extensions("clientAuth"),
+                      {path + ".crt", path + ".key"},
+                      Kind::kOperator},
+                 options);
 }
 
 Result<IssuedFiles> issue_device(const std::string& dir, std::string_view device_id,
@@ -366,10 +314,12 @@ Result<IssuedFiles> issue_device(const std::string& dir, std::string_view device
         return tl::unexpected(named.error());
     }
     const std::string path = dir + "/devices/" + file_name_of(device_id);
-    return issue(
-        dir,
-        Leaf{std::string(device_id), leaf_extensions("clientAuth"), {path + ".crt", path + ".key"}},
-        options);
+    return issue(dir,
+                 Leaf{common_name_for(device_id),
+                      device_extensions(device_id),
+                      {path + ".crt", path + ".key"},
+                      Kind::kDevice},
+                 options);
 }
 
 Result<std::string> sign_csr(const std::string& dir, std::string_view csr_pem,
@@ -394,12 +344,15 @@ Result<std::string> sign_csr(const std::string& dir, std::string_view csr_pem,
         return tl::unexpected(authority.error());
     }
     const auto certificate = sign(Draft{
-        std::move(*name), X509_REQ_get0_pubkey(request.get()), authority->certificate.get(),
-        authority->key.get(), options.backdate_s, options.days, leaf_extensions("clientAuth")});
+        common_name_for(*name), X509_REQ_get0_pubkey(request.get()), authority->certificate.get(),
+        authority->key.get(), options.backdate_s, options.days, device_extensions(*name)});
     if (!certificate) {
         return tl::unexpected(certificate.error());
     }
-    return to_pem(certificate->get());
+    if (auto noted = note_issued(dir, certificate->get(), Kind::kDevice); !noted) {
+        return tl::unexpected(noted.error());
+    }
+    return to_pem(certificate->get()) + authority->chain;
 }
 
 }  // namespace causeway::certs

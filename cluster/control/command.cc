@@ -22,6 +22,8 @@ enum class Kind : std::uint8_t {
     kPutRules = 7,
     kActivateRules = 8,
     kDeclareQueues = 9,
+    kPutDocument = 10,
+    kDeleteDocument = 11,
 };
 
 class Encoder {
@@ -74,6 +76,20 @@ public:
             out.text(2, name);
         }
         return Kind::kDeclareQueues;
+    }
+
+    Kind operator()(const PutDocument& command) {
+        out.text(1, command.kind);
+        out.text(2, command.name);
+        out.number(3, command.expected);
+        out.text(4, command.text);
+        return Kind::kPutDocument;
+    }
+    Kind operator()(const DeleteDocument& command) {
+        out.text(1, command.kind);
+        out.text(2, command.name);
+        out.number(3, command.expected);
+        return Kind::kDeleteDocument;
     }
 
     FieldWriter out;
@@ -161,6 +177,34 @@ Took take_field(const Field& field, DeclareQueues& out) {
     }
 }
 
+Took take_field(const Field& field, PutDocument& out) {
+    switch (field.tag) {
+        case 1:
+            return took(take(field, out.kind));
+        case 2:
+            return took(take(field, out.name));
+        case 3:
+            return took(field.number(out.expected));
+        case 4:
+            return took(take(field, out.text));
+        default:
+            return Took::kUnknown;
+    }
+}
+
+Took take_field(const Field& field, DeleteDocument& out) {
+    switch (field.tag) {
+        case 1:
+            return took(take(field, out.kind));
+        case 2:
+            return took(take(field, out.name));
+        case 3:
+            return took(field.number(out.expected));
+        default:
+            return Took::kUnknown;
+    }
+}
+
 template <typename T>
 std::optional<Command> decode_as(std::string_view fields) {
     T command;
@@ -203,6 +247,10 @@ std::optional<Command> decode_command(std::string_view bytes) {
             return decode_as<ActivateRules>(fields);
         case Kind::kDeclareQueues:
             return decode_as<DeclareQueues>(fields);
+        case Kind::kPutDocument:
+            return decode_as<PutDocument>(fields);
+        case Kind::kDeleteDocument:
+            return decode_as<DeleteDocument>(fields);
     }
     return std::nullopt;
 }

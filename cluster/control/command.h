@@ -74,8 +74,26 @@ struct DeclareQueues {
     std::vector<std::string> remove;
 };
 
+// `expected`: the revision of the document that is replaced; 0: there must be none; kAnyDocument:
+// whatever is there. With another one nothing is done (kStale), but a put of the text that is there
+// is done already.
+inline constexpr std::uint64_t kAnyDocument = ~std::uint64_t{0};
+struct PutDocument {
+    std::string kind;
+    std::string name;
+    std::uint64_t expected = kAnyDocument;
+    std::string text;
+};
+
+// One that is not there is deleted already.
+struct DeleteDocument {
+    std::string kind;
+    std::string name;
+    std::uint64_t expected = kAnyDocument;
+};
+
 using Command = std::variant<CreateCluster, AddNode, UpdateNode, DrainNode, RemoveNode, SetMembers,
-                             PutRules, ActivateRules, DeclareQueues>;
+                             PutRules, ActivateRules, DeclareQueues, PutDocument, DeleteDocument>;
 
 std::string encode(const Command& command);
 

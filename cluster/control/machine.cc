@@ -354,4 +354,47 @@ Outcome Machine::on(const DeclareQueues& command) {
     return {};
 }
 
+Outcome Machine::on(const PutDocument& command) {
+    if (!sound_name(command.kind) || !sound_name(command.name) ||
+        command.text.size() > kDocumentBytesMax) {
+        return refuse(Code::kInvalid);
+    }
+    const auto found = model_.documents.find({command.kind, command.name});
+    const bool there = found != model_.documents.end();
+    const std::uint64_t revision = there ? found->second.revision : 0;
+    if (there && found->second.text == command.text) {
+        return {.code = Code::kOk, .node = {}, .version = revision};
+    }
+    if (command.expected != kAnyDocument && command.expected != revision) {
+        return {.code = Code::kStale, .node = {}, .version = revision};
+    }
+    std::size_t bytes = command.text.size();
+    for (const auto& [key, document] : model_.documents) {
+        bytes += document.text.size();
+    }
+    bytes -= there ? found->second.text.size() : 0;
+    if ((!there && model_.documents.size() >= kDocumentsMax) || bytes > kDocumentBytesAllMax) {
+        return refuse(Code::kTooMany);
+    }
+    Document& document = model_.documents[{command.kind, command.name}];
+    document.kind = command.kind;
+    document.name = command.name;
+    document.text = command.text;
+    document.revision = ++model_.documents_revision;
+    return {.code = Code::kOk, .node = {}, .version = document.revision};
+}
+
+Outcome Machine::on(const DeleteDocument& command) {
+    const auto found = model_.documents.find({command.kind, command.name});
+    if (found == model_.documents.end()) {
+        return {};
+    }
+    if (command.expected != kAnyDocument && command.expected != found->second.revision) {
+        return {.code = Code::kStale, .node = {}, .version = found->second.revision};
+    }
+    model_.documents.erase(found);
+    ++model_.documents_revision;
+    return {};
+}
+
 }  // namespace causeway::control

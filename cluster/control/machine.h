@@ -25,7 +25,7 @@ enum class Code : std::uint8_t {
     kUnknownGroup,
     kStillMember,  // The node holds replicas: drain it first.
     kLastNode,     // No other node could hold what it holds.
-    kTooMany,      // A limit of the whole: nodes, queues.
+    kTooMany,      // A limit of the whole: nodes, queues, documents.
     kUnknownVersion,
     kStale,  // Somebody else was faster: read again, decide again.
 };
@@ -36,7 +36,8 @@ std::string_view text_of(Code code);
 struct Outcome {
     Code code = Code::kOk;
     NodeId node;                // AddNode
-    std::uint64_t version = 0;  // PutRules, ActivateRules: the newest, the active one.
+    // PutRules, ActivateRules: the newest, the active one. PutDocument: its revision.
+    std::uint64_t version = 0;
     bool operator==(const Outcome&) const = default;
 };
 
@@ -67,6 +68,8 @@ private:
     Outcome on(const PutRules& command);
     Outcome on(const ActivateRules& command);
     Outcome on(const DeclareQueues& command);
+    Outcome on(const PutDocument& command);
+    Outcome on(const DeleteDocument& command);
     [[nodiscard]] bool is_member(NodeId node) const;
     [[nodiscard]] bool is_created_by(const CreateCluster& command) const;
     void trim_rules();

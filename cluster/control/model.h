@@ -1,5 +1,5 @@
 // What the control group knows of the cluster: its nodes, its sets and who holds them, who owns
-// each slot, the rule files in their versions, and the queues. Plain data; everything is bounded,
+// each slot, the rule files in their versions, the queues, and named documents. Plain data; everything is bounded,
 // so that the whole of it is one snapshot value. Changed by Machine (machine.h) only; read by
 // placement, the nodes and the API from copies.
 #pragma once
@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/tagged.h"
@@ -35,6 +36,10 @@ inline constexpr std::size_t kRuleVersionsMax = 16;
 inline constexpr std::size_t kRuleBytesAllMax = 4U << 20;
 inline constexpr std::size_t kCommentBytesMax = 1024;
 inline constexpr std::size_t kQueuesMax = 1024;
+// Documents are few and small: products, tokens, bans. Devices are records of the sets.
+inline constexpr std::size_t kDocumentsMax = 8'192;
+inline constexpr std::size_t kDocumentBytesMax = 64U << 10;
+inline constexpr std::size_t kDocumentBytesAllMax = 6U << 20;
 // Fields of a newer version that this one keeps without understanding them, per record.
 inline constexpr std::size_t kExtraBytesMax = 1024;
 inline constexpr std::size_t kSnapshotBytesMax = 16U << 20;
@@ -92,6 +97,19 @@ struct Queue {
     bool operator==(const Queue&) const = default;
 };
 
+// A named text that the control group does not look into: whoever proposes it has checked it
+// (gateway/auth, gateway/api). Kind and name are 1 to kNameBytesMax bytes without spaces.
+struct Document {
+    std::string kind;
+    std::string name;
+    std::uint64_t revision = 0;  // no document ever had it before
+    std::string text;
+    std::string extra;
+    bool operator==(const Document&) const = default;
+};
+// By kind and name.
+using Documents = std::map<std::pair<std::string, std::string>, Document>;
+
 struct RemovedNode {
     std::string uuid;
     NodeId id;
@@ -111,6 +129,8 @@ struct Model {
     std::vector<RuleVersion> rules;  // Ascending by version.
     std::uint64_t active_rules = 0;  // 0: none.
     std::map<std::string, Queue> queues;
+    Documents documents;
+    std::uint64_t documents_revision = 0;  // of the last change of any
     std::string extra;
     bool operator==(const Model&) const = default;
 };

@@ -32,6 +32,13 @@ enum QueueTag : std::uint64_t {
     kDeadLetter = 7,
 };
 
+enum DocumentTag : std::uint64_t {
+    kDocumentKind = 1,
+    kDocumentName = 2,
+    kRevision = 3,
+    kText = 4,
+};
+
 bool take_text(const Field& field, std::string& out) {
     out = field.bytes;
     return true;
@@ -214,6 +221,33 @@ bool decode_record(std::string_view bytes, Queue& out) {
                 return took(field.integer(out.receive_count_max));
             case kDeadLetter:
                 return took(take_text(field, out.dead_letter));
+            default:
+                return Took::kUnknown;
+        }
+    });
+}
+
+std::string encode_record(const Document& document) {
+    FieldWriter out;
+    out.text(kDocumentKind, document.kind);
+    out.text(kDocumentName, document.name);
+    out.number(kRevision, document.revision);
+    out.text(kText, document.text);
+    out.fields(document.extra);
+    return out.take();
+}
+
+bool decode_record(std::string_view bytes, Document& out) {
+    return read_fields(bytes, &out.extra, [&](const Field& field) {
+        switch (field.tag) {
+            case kDocumentKind:
+                return took(take_text(field, out.kind));
+            case kDocumentName:
+                return took(take_text(field, out.name));
+            case kRevision:
+                return took(field.number(out.revision));
+            case kText:
+                return took(take_text(field, out.text));
             default:
                 return Took::kUnknown;
         }

@@ -23,6 +23,8 @@ enum Tag : std::uint64_t {
     kRules = 10,
     kActiveRules = 11,
     kQueue = 12,
+    kDocument = 13,
+    kDocumentsRevision = 14,
 };
 
 std::string encode_removed(const RemovedNode& node) {
@@ -105,6 +107,13 @@ bool decode_queue(std::string_view bytes, Model& out) {
     return sound && out.queues.emplace(name, std::move(queue)).second;
 }
 
+bool decode_document(std::string_view bytes, Model& out) {
+    Document document;
+    const bool sound = decode_record(bytes, document);
+    auto key = std::pair(document.kind, document.name);
+    return sound && out.documents.emplace(std::move(key), std::move(document)).second;
+}
+
 Took take_list_item(const Field& field, Model& out) {
     switch (field.tag) {
         case kNode:
@@ -119,6 +128,8 @@ Took take_list_item(const Field& field, Model& out) {
                         decode_record(field.bytes, out.rules.emplace_back()));
         case kQueue:
             return took(out.queues.size() < kQueuesMax && decode_queue(field.bytes, out));
+        case kDocument:
+            return took(out.documents.size() < kDocumentsMax && decode_document(field.bytes, out));
         default:
             return Took::kUnknown;
     }
@@ -141,6 +152,8 @@ Took take_field(const Field& field, Model& out) {
             return took(decode_slots(field.bytes, out.slots));
         case kActiveRules:
             return took(field.number(out.active_rules));
+        case kDocumentsRevision:
+            return took(field.number(out.documents_revision));
         default:
             return take_list_item(field, out);
     }
@@ -171,6 +184,12 @@ std::string Machine::snapshot() const {
     out.number(kActiveRules, model_.active_rules);
     for (const auto& [name, queue] : model_.queues) {
         out.text(kQueue, encode_record(queue));
+    }
+    for (const auto& [key, document] : model_.documents) {
+        out.text(kDocument, encode_record(document));
+    }
+    if (model_.documents_revision != 0) {
+        out.number(kDocumentsRevision, model_.documents_revision);
     }
     out.fields(model_.extra);
     std::string bytes(1, static_cast<char>(kFormat));

@@ -84,6 +84,19 @@ void Group::take(const Speaker& from, wire::Commands& commands) {
     take_unlogged(commands);
 }
 
+void Group::take(const Speaker& from, wire::ReadRecords& read) {
+    const auto attached = attached_.find({from.node, read.loop});
+    if (!serving_ || attached == attached_.end()) {
+        refuse(from, read.loop, read.attachment);
+        return;
+    }
+    if (attached->second.attachment == read.attachment) {
+        const replica::Route route{{from.node, read.loop}, read.attachment};
+        view_.ports.apply(id(),
+                          replica::ReadRecords{route, read.question, std::move(read.query)});
+    }
+}
+
 // --- commands ----------------------------------------------------------------------------------
 
 void Group::take_command(std::string_view command, StreamId stream) {
@@ -95,7 +108,8 @@ void Group::take_command(std::string_view command, StreamId stream) {
     }
     ++counters_.commands;
     const bool publish = header.kind == CommandKind::kPublish;
-    if (view_.disk_low && (publish || header.kind == CommandKind::kQueueSend)) {
+    if (view_.disk_low && (publish || header.kind == CommandKind::kQueueSend ||
+                           header.kind == CommandKind::kRecordPut)) {
         ++counters_.refused_disk;
         Refused refused{ResultCode::kQuotaExceeded};
         Publish fields;

@@ -52,6 +52,7 @@ void Core::on_tick() {
         ping();
     }
     tell_ready_queues();
+    tell_changed_records();
     if (now - watched_at_ >= kWatchMs) {
         watched_at_ = now;
         watch_gateways();
@@ -162,6 +163,20 @@ void Core::take(NodeId, wire::QueuesReady& ready) {
         view_.ports.queues_ready(std::move(ready.queues));
     }
 }
+
+// Devices may be connected anywhere.
+void Core::tell_changed_records() {
+    for (auto& [set, changed] : std::exchange(view_.changed_records, {})) {
+        wire::RecordsChanged told{set, changed.index, {}};
+        told.keys.assign(changed.keys.begin(), changed.keys.end());
+        for (const auto& [id, peer] : peers_) {
+            view_.ports.send(id, told);
+        }
+        view_.ports.tell_loops(told);
+    }
+}
+
+void Core::take(NodeId, wire::RecordsChanged& changed) { view_.ports.tell_loops(changed); }
 
 // --- who leads ---------------------------------------------------------------------------------
 
@@ -312,6 +327,12 @@ void Core::to_group(NodeId from, Message& message) {
 void Core::take(NodeId from, wire::OpenStream& open) { to_group(from, open); }
 void Core::take(NodeId from, wire::AttachStream& attach) { to_group(from, attach); }
 void Core::take(NodeId from, wire::Commands& commands) { to_group(from, commands); }
+
+void Core::take(NodeId from, wire::ReadRecords& read) { to_group(from, read); }
+void Core::take(NodeId, wire::RecordsRead& read) {
+    const wire::LoopId loop = read.loop;
+    view_.ports.tell_loop(loop, std::move(read));
+}
 
 void Core::take(NodeId from, wire::PeerItems& items) {
     // Before its ping, perhaps: what its predecessor sent is late from now on.

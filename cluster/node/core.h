@@ -133,6 +133,9 @@ private:
     void take(NodeId from, wire::PeerItems& items);
     void take(NodeId from, wire::PeerItemsAck& ack);
     void take(NodeId, wire::QueuesReady& ready);
+    void take(NodeId from, wire::ReadRecords& read);
+    void take(NodeId, wire::RecordsRead& read);
+    void take(NodeId, wire::RecordsChanged& changed);
     void take(NodeId, wire::Call&) {}
     void take(NodeId, wire::Reply&) {}
 
@@ -144,6 +147,7 @@ private:
     void compare_clocks();
     void watch_gateways();
     void tell_ready_queues();
+    void tell_changed_records();
 
     CoreOptions options_;
     NodeView view_;

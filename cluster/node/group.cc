@@ -134,9 +134,27 @@ void Group::on_applied(replica::Applied& applied) {
         pump(set);
     }
     send_unlogged(applied.unlogged_peers);
+    note_changed(applied.changed_records);
     step_at_ = applied.next_timer;
     if (applied.has_work) {
         propose_step();
+    }
+}
+
+void Group::note_changed(std::vector<std::string>& keys) {
+    if (keys.empty()) {
+        return;
+    }
+    constexpr std::size_t kNamed = 1'024;
+    NodeView::Changed& changed = view_.changed_records[id()];
+    changed.index = replica_.applied();
+    changed.all = changed.all || changed.keys.size() + keys.size() > kNamed;
+    if (changed.all) {
+        changed.keys.clear();
+        return;
+    }
+    for (std::string& key : keys) {
+        changed.keys.insert(std::move(key));
     }
 }
 

@@ -43,6 +43,13 @@ struct NodeView {
     SlotMap slots;
     std::map<GroupId, LeaderIs> leaders;  // of every set, as far as known
     absl::btree_set<std::string> ready_queues{};  // the other nodes are told at the next tick
+    // Records changed in sets led here; told at the next tick.
+    struct Changed {
+        Index index;
+        absl::btree_set<std::string> keys;
+        bool all = false;  // too many to name
+    };
+    std::map<GroupId, Changed> changed_records{};
 };
 
 // Who speaks: a gateway loop, of the node whose random number and boot these are.
@@ -83,6 +90,7 @@ public:
     void take(const Speaker& from, const wire::OpenStream& open);
     void take(const Speaker& from, const wire::AttachStream& attach);
     void take(const Speaker& from, wire::Commands& commands);
+    void take(const Speaker& from, wire::ReadRecords& read);
 
     // Between replicas (snapshots.cc).
     void step(raft::Message message);
@@ -169,6 +177,7 @@ private:
     void retry_exchanges(MonoMs now);
     void propose_layout();
 
+    void note_changed(std::vector<std::string>& keys);
     void refuse(const Speaker& from, wire::LoopId loop, wire::Attachment attachment);
     void take_command(std::string_view command, StreamId stream);
     void take_unlogged(wire::Commands& commands);

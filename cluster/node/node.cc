@@ -170,6 +170,8 @@ void add(state::Statistics& sum, state::Statistics one) {
     sum.retained_messages += one.retained_messages;
     sum.retained_bytes += one.retained_bytes;
     sum.bodies += one.bodies;
+    sum.records += one.records;
+    sum.records_bytes += one.records_bytes;
     sum.counters += one.counters;
     sum.memory += one.memory;
     const auto add_queues = [](std::vector<QueueStatus>& into, std::vector<QueueStatus>& from) {
@@ -319,6 +321,10 @@ void Node::transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<v
 void Node::watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take) {
     runtime_->watch_rules(loop, std::move(take));
 }
+void Node::watch_documents(io::Loop& loop, absl::AnyInvocable<void(SharedDocuments)> take) {
+    runtime_->watch_documents(loop, std::move(take));
+}
+Clock& Node::clock() const { return runtime_->clock(); }
 void Node::rules_active(std::uint64_t version) { runtime_->rules_active(version); }
 
 std::uint64_t Node::id() const { return runtime_->id(); }

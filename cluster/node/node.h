@@ -170,10 +170,17 @@ public:
     // Effect: `take` is called on `loop` with the rule version the cluster has active, now if there
     // is one and whenever it is another. One watcher.
     void watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take);
+    // Effect: `take` is called on `loop` with the documents of the cluster, now and whenever one is
+    // changed; what this node knew when it stopped is known at once, also without a leader. Many
+    // watchers; before they are destroyed, the node must have stopped.
+    using SharedDocuments = std::shared_ptr<const control::Documents>;
+    void watch_documents(io::Loop& loop, absl::AnyInvocable<void(SharedDocuments)> take);
     // Effect: the router evaluates this version. A node that does not evaluate the active one does
     // not stand for election.
     void rules_active(std::uint64_t version);
 
+    // The boot clock and the wall clock the node runs on.
+    [[nodiscard]] Clock& clock() const;
     [[nodiscard]] std::uint64_t id() const;
 
 private:

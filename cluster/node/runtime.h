@@ -56,6 +56,8 @@ public:
     void transfer(io::Loop& loop, GroupId set, NodeId to, absl::AnyInvocable<void(Answer)> take);
     void watch_rules(io::Loop& loop, absl::AnyInvocable<void(control::RuleVersion)> take);
     void rules_active(std::uint64_t version);
+    void watch_documents(io::Loop& loop, absl::AnyInvocable<void(SharedDocuments)> take);
+    [[nodiscard]] Clock& clock() const { return clock_; }
     [[nodiscard]] const std::vector<GroupId>& sets() const { return sets_; }
 
     // Ports, core loop.
@@ -90,6 +92,8 @@ public:
     void on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) override;
     void on_news(GroupId group, const replica::Route& to, Index upto,
                  std::shared_ptr<const StreamOutputs> outputs) override;
+    void on_records(GroupId group, const replica::Route& to, std::uint64_t question,
+                    RecordsFound found) override;
 
     // link::LinkEvents, core loop.
     void on_connected(const link::Remote& peer) override;
@@ -134,6 +138,7 @@ private:
     Result<> open_membership();
     Result<> take_shape();
     void tell_rules(const control::Model& model);
+    void tell_documents(const SharedModel& model);
     void make_sets();
     Result<> open_control();
     Result<> record_snapshot(GroupId group, std::string_view origin);
@@ -192,6 +197,8 @@ private:
     std::unique_ptr<io::Timer> save_again_;
     absl::AnyInvocable<void(const control::RuleVersion&)> rules_watcher_;
     std::uint64_t rules_told_ = 0;
+    std::vector<absl::AnyInvocable<void(const SharedDocuments&)>> documents_watchers_;
+    std::uint64_t documents_told_ = 0;
     std::map<NodeId, std::uint64_t> peers_in_;  // whose way to us is open: its data directory
     std::unique_ptr<io::Timer> tick_;
     std::unique_ptr<io::Timer> maintenance_;

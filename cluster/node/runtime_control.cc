@@ -203,6 +203,7 @@ void Node::Runtime::control_changed(const SharedModel& model) {
     }
     control_->on_changed();
     tell_rules(*model);
+    tell_documents(model);
     if (!links_) {
         return;
     }
@@ -271,6 +272,18 @@ void Node::Runtime::tell_rules(const control::Model& model) {
     }
 }
 
+// Shares the model's memory; the model is never changed.
+void Node::Runtime::tell_documents(const SharedModel& model) {
+    if (model->documents_revision == documents_told_) {
+        return;
+    }
+    documents_told_ = model->documents_revision;
+    const SharedDocuments documents(model, &model->documents);
+    for (auto& watcher : documents_watchers_) {
+        watcher(documents);
+    }
+}
+
 // --- for Node ----------------------------------------------------------------------------------
 
 void Node::Runtime::view(io::Loop& loop, absl::AnyInvocable<void(ClusterView)> take) {
@@ -302,6 +315,18 @@ void Node::Runtime::watch_rules(io::Loop& loop,
             loop.post([shared, rules] { (*shared)(rules); });
         };
         tell_rules(control_->model());
+    });
+}
+
+void Node::Runtime::watch_documents(io::Loop& loop, absl::AnyInvocable<void(SharedDocuments)> take) {
+    auto shared = std::make_shared<decltype(take)>(std::move(take));
+    loop_.post([this, &loop, shared] {
+        documents_watchers_.emplace_back([&loop, shared](const SharedDocuments& documents) {
+            loop.post([shared, documents] { (*shared)(documents); });
+        });
+        documents_watchers_.back()(
+            std::make_shared<const control::Documents>(control_->model().documents));
+        documents_told_ = control_->model().documents_revision;
     });
 }
 

@@ -123,6 +123,12 @@ void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
     }
 }
 
+void Node::Runtime::on_records(GroupId group, const replica::Route& to, std::uint64_t question,
+                               RecordsFound found) {
+    answer(to, wire::RecordsRead{group, to.address.loop, to.attachment, question,
+                                 std::move(found)});
+}
+
 // --- links -------------------------------------------------------------------------------------
 
 void Node::Runtime::on_connected(const link::Remote& peer) {

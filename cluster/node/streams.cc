@@ -305,6 +305,7 @@ void Streams::take(const wire::StreamOpened& opened) {
     stream->open = true;
     stream->heard_at = now_;
     flush(*stream);
+    ask_all(*stream);
 }
 
 void Streams::take(const wire::Welcome& welcome) {
@@ -320,6 +321,7 @@ void Streams::take(const wire::Welcome& welcome) {
     stream->unsent =
         stream->waiting.size() - std::min<std::uint64_t>(applied, stream->waiting.size());
     flush(*stream);
+    ask_all(*stream);
 }
 
 void Streams::take(const wire::StreamRefused& refused) {
@@ -332,6 +334,38 @@ void Streams::take(const wire::StreamRefused& refused) {
         return;
     }
     lose(*stream);
+}
+
+// --- records -----------------------------------------------------------------------------------
+
+void Streams::read(GroupId set, const RecordQuery& query, Take take) {
+    const Stream& stream = stream_of(set);
+    const std::uint64_t question = reads_.add(set, query, std::move(take), now_);
+    if (question != 0 && stream.open) {
+        ask(stream, question);
+    }
+}
+
+void Streams::ask(const Stream& stream, std::uint64_t question) {
+    wire::ReadRecords frame = reads_.frame_of(question);
+    frame.loop = options_.loop;
+    frame.attachment = stream.attachment;
+    send_(FromLoop{stream.leader, std::move(frame)});
+}
+
+// What was changed while it was away was told to nobody here.
+void Streams::ask_all(const Stream& stream) {
+    reads_.take_all_changed(stream.set);
+    for (const std::uint64_t question : reads_.of(stream.set)) {
+        ask(stream, question);
+    }
+}
+
+void Streams::take(const wire::RecordsRead& answer) {
+    const Stream* stream = find(answer.set, answer.attachment);
+    if (stream != nullptr && stream->open && reads_.take(answer)) {
+        ask(*stream, answer.question);
+    }
 }
 
 void Streams::take(const LocalNews& news) {
@@ -478,6 +512,7 @@ void Streams::on_tick(MonoMs now) {
     if (acks_due) {
         acks_since_ = 0;
     }
+    reads_.on_tick(now);
     tell_room();
 }
 

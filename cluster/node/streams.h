@@ -24,6 +24,7 @@
 
 #include <absl/functional/any_invocable.h>
 
+#include "cluster/node/record_reads.h"
 #include "cluster/wire/frames.h"
 #include "core/base/time.h"
 #include "core/message/slots.h"
@@ -48,8 +49,9 @@ struct LocalNews {
     Index upto;
     std::shared_ptr<const StreamOutputs> outputs;  // null: none
 };
-using ToLoop = std::variant<LeaderIs, PeerReset, LocalNews, wire::StreamOpened, wire::Welcome,
-                            wire::StreamRefused, wire::StreamNews>;
+using ToLoop =
+    std::variant<LeaderIs, PeerReset, LocalNews, wire::StreamOpened, wire::Welcome,
+                 wire::StreamRefused, wire::StreamNews, wire::RecordsRead, wire::RecordsChanged>;
 
 struct FromLoop {
     NodeId to;
@@ -68,7 +70,7 @@ struct StreamsOptions {
     MonoMs give_up_ms = 5'000;      // promise 8 and rule 9
 };
 
-class Streams : public Submitter {
+class Streams : public Submitter, public Records {
 public:
     // `send` hands a frame to the node's core loop; frames to one node stay in order. `now` is the
     // boot clock.
@@ -88,6 +90,14 @@ public:
     [[nodiscard]] bool available(GroupId set) const override;
     [[nodiscard]] bool all_available() const override;
     void flush() override;
+    [[nodiscard]] Records* records() override { return this; }
+
+    // Records.
+    void find(std::string_view key, Take take) override {
+        read(home(key), RecordQuery{std::string(key), false, {}, 1}, std::move(take));
+    }
+    void read(GroupId set, const RecordQuery& query, Take take) override;
+    void watch(Changed changed) override { reads_.watch(std::move(changed)); }
 
     // Effect: takes what came from the node, calls the events, then on_room() if a window opened.
     void take(std::vector<ToLoop>& messages, MonoMs now);
@@ -147,6 +157,8 @@ private:
     void take(const wire::Welcome& welcome);
     void take(const wire::StreamRefused& refused);
     void take(const wire::StreamNews& news);
+    void take(const wire::RecordsRead& answer);
+    void take(const wire::RecordsChanged& changed) { reads_.take(changed); }
     void take_news(GroupId set, wire::Attachment attachment, Index upto,
                    const StreamOutputs* outputs);
 
@@ -165,6 +177,8 @@ private:
     void lose(Stream& stream);
     void send_acks(Stream& stream);
     void flush(Stream& stream);
+    void ask(const Stream& stream, std::uint64_t question);
+    void ask_all(const Stream& stream);
     void encode_unsent(Stream& stream, std::string& frames);
 
     StreamsOptions options_;
@@ -172,6 +186,7 @@ private:
     Send send_;
     MonoMs now_;
     std::map<GroupId, Stream> streams_;
+    RecordReads reads_;
     wire::Attachment last_attachment_;
     MonoMs acks_since_ = 0;  // 0: no acknowledgement waits
     std::uint64_t unlogged_dropped_ = 0;

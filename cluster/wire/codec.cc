@@ -22,6 +22,7 @@ constexpr std::size_t kDeliveryBytesMin = 13;
 constexpr std::size_t kTakeoverBytesMin = 9;
 constexpr std::size_t kSettledBytesMin = 11;
 constexpr std::size_t kLedBytesMin = 3;
+constexpr std::size_t kRecordBytesMin = 3;
 
 // What every frame of a gateway loop's stream begins with.
 template <typename T>
@@ -199,7 +200,7 @@ void read_outputs(FieldReader& in, StreamOutputs& outputs) {
     outputs.results.resize(in.count(kResultBytesMin));
     for (CommandResult& result : outputs.results) {
         in.number(result.seq);
-        in.enumerator(result.code, ResultCode::kLater);
+        in.enumerator(result.code, ResultCode::kConflict);
         in.text(result.detail);
     }
     outputs.messages.resize(in.count(kMessageBytesMin));
@@ -327,6 +328,65 @@ void read_fields(FieldReader& in, QueuesReady& frame) {
     }
 }
 
+void write_fields(const ReadRecords& frame, ByteWriter& out) {
+    write_stream_head(frame, out);
+    out.varint(frame.question);
+    out.string(frame.query.key);
+    out.u8(frame.query.prefix ? 1 : 0);
+    out.string(frame.query.after);
+    out.varint(frame.query.max);
+}
+void read_fields(FieldReader& in, ReadRecords& frame) {
+    read_stream_head(in, frame);
+    in.number(frame.question);
+    in.text(frame.query.key);
+    in.flag(frame.query.prefix);
+    in.text(frame.query.after);
+    in.number(frame.query.max);
+}
+
+void write_fields(const RecordsRead& frame, ByteWriter& out) {
+    write_stream_head(frame, out);
+    out.varint(frame.question);
+    out.varint(frame.found.index.value());
+    out.u8(frame.found.more ? 1 : 0);
+    out.varint(frame.found.records.size());
+    for (const Record& record : frame.found.records) {
+        out.string(record.key);
+        out.varint(record.revision);
+        out.string(record.value);
+    }
+}
+void read_fields(FieldReader& in, RecordsRead& frame) {
+    read_stream_head(in, frame);
+    in.number(frame.question);
+    in.number(frame.found.index);
+    in.flag(frame.found.more);
+    frame.found.records.resize(in.count(kRecordBytesMin));
+    for (Record& record : frame.found.records) {
+        in.text(record.key);
+        in.number(record.revision);
+        in.text(record.value);
+    }
+}
+
+void write_fields(const RecordsChanged& frame, ByteWriter& out) {
+    out.varint(frame.set.value());
+    out.varint(frame.index.value());
+    out.varint(frame.keys.size());
+    for (const std::string& key : frame.keys) {
+        out.string(key);
+    }
+}
+void read_fields(FieldReader& in, RecordsChanged& frame) {
+    in.number(frame.set);
+    in.number(frame.index);
+    frame.keys.resize(in.count(1));
+    for (std::string& key : frame.keys) {
+        in.text(key);
+    }
+}
+
 template <typename T>
 void append_as(FrameType type, const T& frame, std::string& out) {
     const OpenFrame open(type, out);
@@ -385,13 +445,22 @@ void append(const Reply& frame, std::string& out) { append_as(FrameType::kReply,
 void append(const QueuesReady& frame, std::string& out) {
     append_as(FrameType::kQueuesReady, frame, out);
 }
+void append(const ReadRecords& frame, std::string& out) {
+    append_as(FrameType::kReadRecords, frame, out);
+}
+void append(const RecordsRead& frame, std::string& out) {
+    append_as(FrameType::kRecordsRead, frame, out);
+}
+void append(const RecordsChanged& frame, std::string& out) {
+    append_as(FrameType::kRecordsChanged, frame, out);
+}
 void append(const Frame& frame, std::string& out) {
     std::visit([&out](const auto& one) { append(one, out); }, frame);
 }
 
 bool is_known(std::uint8_t type) {
     return type >= static_cast<std::uint8_t>(FrameType::kRaft) &&
-           type <= static_cast<std::uint8_t>(FrameType::kQueuesReady);
+           type <= static_cast<std::uint8_t>(FrameType::kRecordsChanged);
 }
 
 std::optional<Frame> decode(std::uint8_t type, const SharedBytes& body) {
@@ -430,6 +499,12 @@ std::optional<Frame> decode(std::uint8_t type, const SharedBytes& body) {
             return decode_as<Reply>(body);
         case FrameType::kQueuesReady:
             return decode_as<QueuesReady>(body);
+        case FrameType::kReadRecords:
+            return decode_as<ReadRecords>(body);
+        case FrameType::kRecordsRead:
+            return decode_as<RecordsRead>(body);
+        case FrameType::kRecordsChanged:
+            return decode_as<RecordsChanged>(body);
     }
     return std::nullopt;
 }

@@ -37,6 +37,9 @@ enum class FrameType : std::uint8_t {
     kCall = 15,
     kReply = 16,
     kQueuesReady = 17,
+    kReadRecords = 18,
+    kRecordsRead = 19,
+    kRecordsChanged = 20,
 };
 
 // Effect: appends the whole frame. Preconditions: it stays within kFrameBytesMax; configurations
@@ -59,6 +62,9 @@ void append(const PeerItemsAck& frame, std::string& out);
 void append(const Call& frame, std::string& out);
 void append(const Reply& frame, std::string& out);
 void append(const QueuesReady& frame, std::string& out);
+void append(const ReadRecords& frame, std::string& out);
+void append(const RecordsRead& frame, std::string& out);
+void append(const RecordsChanged& frame, std::string& out);
 void append(const Frame& frame, std::string& out);
 
 // Whether decode() knows frames of this type. Others are skipped: a later version sent them.

@@ -14,6 +14,7 @@
 #include "core/base/tagged.h"
 #include "core/base/time.h"
 #include "core/message/output.h"
+#include "core/message/records.h"
 #include "core/raft/types.h"
 
 namespace causeway::wire {
@@ -102,6 +103,21 @@ struct StreamRefused {
     Reason reason = Reason::kNotLeader;
     NodeId leader;
 };
+// A question about records of the set, answered from what its leader has applied; not logged.
+struct ReadRecords {
+    GroupId set;
+    LoopId loop = 0;
+    Attachment attachment = 0;
+    std::uint64_t question = 0;  // comes back
+    RecordQuery query;
+};
+struct RecordsRead {
+    GroupId set;
+    LoopId loop = 0;
+    Attachment attachment = 0;
+    std::uint64_t question = 0;
+    RecordsFound found;
+};
 struct StreamNews {
     GroupId set;
     LoopId loop = 0;
@@ -144,6 +160,14 @@ struct QueuesReady {
     std::vector<std::string> queues;
 };
 
+// Records of a set the sender leads that have changed, at or before `index` of its log: for the
+// gateway loops of the receiver. No keys: any of the set may have.
+struct RecordsChanged {
+    GroupId set;
+    Index index;
+    std::vector<std::string> keys;
+};
+
 // A question to a node and its answer, matched by `id`; for what is rare: joining, control, queues
 // of another node's sets.
 struct Call {
@@ -159,6 +183,7 @@ struct Reply {
 
 using Frame = std::variant<RaftFrame, SnapshotChunk, SnapshotAck, OpenStream, AttachStream,
                            Commands, StreamOpened, Welcome, StreamRefused, StreamNews, Ping,
-                           PeerItems, PeerItemsAck, Call, Reply, QueuesReady>;
+                           PeerItems, PeerItemsAck, Call, Reply, QueuesReady, ReadRecords,
+                           RecordsRead, RecordsChanged>;
 
 }  // namespace causeway::wire

@@ -88,6 +88,10 @@ void HttpConnection::dispatch(HttpRequest request) {
     keep_alive_ = request.keep_alive;
     head_only_ = request.method == "HEAD";
     timing_request_ = false;
+    if (stream_->tls() != nullptr) {
+        const auto peer = stream_->tls()->peer();
+        request.client_name = peer && peer->verified ? peer->common_name : "";
+    }
     exchange_ = std::make_shared<HttpExchange>();
     exchange_->connection = this;
     exchange_->client_gone = peer_ended_;
@@ -96,13 +100,20 @@ void HttpConnection::dispatch(HttpRequest request) {
 
 void HttpConnection::answer(HttpResponse response) {
     exchange_.reset();
-    const bool keep_alive = keep_alive_ && !response.close;
+    const bool keep_alive = keep_alive_ && !response.close && !ending_;
     send(std::move(response), keep_alive, !head_only_);
     if (!keep_alive) {
         done();
         return;
     }
     process();
+}
+
+void HttpConnection::end() {
+    ending_ = true;
+    if (exchange_ == nullptr && stream_ != nullptr) {
+        done();
+    }
 }
 
 void HttpConnection::send(HttpResponse response, bool keep_alive, bool with_body) {

@@ -19,6 +19,7 @@ struct HttpExchange {
     HttpConnection* connection = nullptr;  // Null once answered or when the connection is gone.
     bool client_gone = false;
     Task on_gone;
+    HttpResponder::Filter filter;
 };
 
 // What a connection needs of its server.
@@ -42,6 +43,9 @@ public:
     void start(std::unique_ptr<TlsSession> tls);
     // Effect: what it waited for did not come in time.
     void on_timeout();
+    // Effect: takes no request after the one in progress; closes now if there is none. Not from
+    // within a handler.
+    void end();
     // Effect: sends the answer to the request in progress, then goes on with the next.
     void answer(HttpResponse response);
 
@@ -74,6 +78,7 @@ private:
     bool processing_ = false;
     bool timing_request_ = false;  // timer_ counts from a request's first byte.
     bool retired_ = false;
+    bool ending_ = false;  // No request after the one in progress.
 };
 
 }  // namespace causeway::io

@@ -16,6 +16,8 @@ struct HttpRequest {
     std::string query;                                         // After the '?', not decoded.
     std::vector<std::pair<std::string, std::string>> headers;  // In order, names as sent.
     std::string body;
+    // CN of the client's certificate, if the server's context has verified one.
+    std::string client_name;
     bool keep_alive = true;
 
     // The first header of that name, whatever its case; nothing if there is none.
@@ -32,6 +34,8 @@ struct HttpResponse {
     // Further headers. One with a line break in it is left out.
     std::vector<std::pair<std::string, std::string>> headers;
     bool close = false;  // Close the connection after this response.
+    // Not sent: what whoever filters the answer (HttpResponder::filter) should know of it.
+    std::vector<std::pair<std::string, std::string>> notes;
 };
 
 // For header names and tokens: ASCII letters only.

@@ -34,9 +34,21 @@ void HttpResponder::respond(HttpResponse response) {
     if (exchange_ == nullptr) {
         return;
     }
-    const std::shared_ptr<HttpExchange> exchange = std::exchange(exchange_, nullptr);
+    std::shared_ptr<HttpExchange> exchange = std::exchange(exchange_, nullptr);
+    if (exchange->filter) {
+        Filter filter = std::move(exchange->filter);
+        exchange->filter = nullptr;
+        filter(std::move(response), HttpResponder(std::move(exchange)));
+        return;
+    }
     if (HttpConnection* connection = std::exchange(exchange->connection, nullptr)) {
         connection->answer(std::move(response));
+    }
+}
+
+void HttpResponder::filter(Filter filter) {
+    if (exchange_ != nullptr) {
+        exchange_->filter = std::move(filter);
     }
 }
 
@@ -131,6 +143,15 @@ HttpServer::~HttpServer() {
     state_->listener.reset();
     state_->slots.clear();
     state_->retired.clear();
+}
+
+void HttpServer::set_tls(std::shared_ptr<ssl_ctx_st> tls) {
+    state_->server_options.tls = std::move(tls);
+    for (const auto& connection : state_->slots) {
+        if (connection) {
+            connection->end();
+        }
+    }
 }
 
 std::uint16_t HttpServer::port() const { return state_->listener->port(); }

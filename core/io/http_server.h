@@ -32,6 +32,10 @@ public:
 
     // Effect: answers, once; no effect the second time or when the client is gone.
     void respond(HttpResponse response);
+    // Effect: respond() hands the answer to `filter` instead, once, with a responder that sends it;
+    // `filter` may do so later.
+    using Filter = absl::AnyInvocable<void(HttpResponse response, HttpResponder responder)>;
+    void filter(Filter filter);
     // True when the client closed its side, so that nobody may be reading the answer, and after
     // respond().
     [[nodiscard]] bool gone() const;
@@ -70,6 +74,10 @@ public:
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
 
+    // Effect: connections that come from now on get this context; those that are there end with
+    // their request under way, or now: whom we trust may have changed. Only for a server that has a
+    // context.
+    void set_tls(std::shared_ptr<ssl_ctx_st> tls);
     [[nodiscard]] std::uint16_t port() const;
     [[nodiscard]] std::size_t connections() const;
 

@@ -154,20 +154,41 @@ void TcpStream::on_read(std::string_view bytes) {
     }
 }
 
+void StreamOwner::on_psk(TcpStream& stream, std::string_view) { stream.give_psk({}); }
+
+bool TcpStream::take_plaintext(std::string_view bytes) {
+    announce_open();
+    if (owner_ != nullptr) {
+        owner_->on_bytes(*this, bytes);
+    }
+    return owner_ != nullptr;
+}
+
 void TcpStream::on_ciphertext(std::string_view bytes) {
     if (handshaking_with_client() && state_->handshakes_left > 0) {
         --state_->handshakes_left;
     }
-    const TlsStatus status = tls_->feed(
-        bytes,
-        [this](std::string_view plaintext) {
-            announce_open();
-            if (owner_ != nullptr) {
-                owner_->on_bytes(*this, plaintext);
-            }
-            return owner_ != nullptr;
-        },
-        cipher_);
+    const bool waited = !tls_->wanted_psk().empty();
+    after_tls(tls_->feed(
+        bytes, [this](std::string_view plaintext) { return take_plaintext(plaintext); }, cipher_));
+    if (!closing_ && !failed_ && !waited && !tls_->wanted_psk().empty() && owner_ != nullptr) {
+        pause_reading();
+        owner_->on_psk(*this, tls_->wanted_psk());
+    }
+}
+
+void TcpStream::give_psk(std::string_view key) {
+    if (closing_ || failed_ || tls_ == nullptr || tls_->wanted_psk().empty()) {
+        return;
+    }
+    after_tls(tls_->give_psk(
+        key, [this](std::string_view plaintext) { return take_plaintext(plaintext); }, cipher_));
+    if (!closing_ && !failed_) {
+        resume_reading();
+    }
+}
+
+void TcpStream::after_tls(TlsStatus status) {
     if (status == TlsStatus::kOpen) {
         announce_open();
     }

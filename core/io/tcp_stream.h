@@ -50,6 +50,9 @@ public:
     virtual void on_open(TcpStream& stream) = 0;
     // `bytes` (<= 64 KiB, plaintext) are valid until the call returns.
     virtual void on_bytes(TcpStream& stream, std::string_view bytes) = 0;
+    // The TLS handshake with a client stops until stream.give_psk(), now or later: the key of this
+    // identity, which may be anything a stranger says. Reading is paused meanwhile.
+    virtual void on_psk(TcpStream& stream, std::string_view identity);
     // Output that the socket did not take at once, or that was more than kWritableMarkBytes at a
     // turn's end, has been taken. So an owner that stops at a queued_bytes() limit above that mark
     // is called.
@@ -89,6 +92,8 @@ public:
     // Effect: a stream started in the clear goes on under TLS; `ciphertext` is what has come of it.
     // Only as the last thing of on_bytes(), which it may call again, and before any write.
     void begin_tls(std::unique_ptr<TlsSession> tls, std::string_view ciphertext);
+    // Effect: answers on_psk(). Empty: there is no such identity. It may call the owner back.
+    void give_psk(std::string_view key);
     // Effect: hands the callbacks to another owner.
     void set_owner(StreamOwner& owner) { owner_ = &owner; }
 
@@ -142,6 +147,8 @@ private:
     void on_read(std::string_view bytes);
     void on_read_end(int status);
     void on_ciphertext(std::string_view bytes);
+    bool take_plaintext(std::string_view bytes);
+    void after_tls(TlsStatus status);
     [[nodiscard]] bool handshaking_with_client() const;
     void defer_handshake();
     void stop_deferring();

@@ -2,7 +2,9 @@
 #include "core/io/tls.h"
 
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -13,6 +15,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/io/tls_psk.h"
 
 namespace causeway::io {
 
@@ -94,6 +97,7 @@ struct TlsBio {
 
 namespace {
 
+constexpr std::size_t kUnknownKeyBytes = 32;
 constexpr std::size_t kRecordBytes = std::size_t{16} * 1024;
 
 // Effect: empties a key of the handshake, which OpenSSL would keep with the session: the traffic
@@ -116,32 +120,6 @@ std::string reason_text(SSL* ssl, int ssl_error) {
         text += std::string(" (") + X509_verify_cert_error_string(verify) + ")";
     }
     return text;
-}
-
-std::string common_name_of(const X509_NAME* subject) {
-    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    if (at < 0) {
-        return {};
-    }
-    unsigned char* utf8 = nullptr;
-    const int size =
-        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (size < 0) {
-        return {};
-    }
-    std::string name(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
-    OPENSSL_free(utf8);
-    return name;
-}
-
-std::string rfc2253_of(const X509_NAME* subject) {
-    const std::unique_ptr<BIO, decltype(&BIO_free)> text(BIO_new(BIO_s_mem()), BIO_free);
-    if (text == nullptr || X509_NAME_print_ex(text.get(), subject, 0, XN_FLAG_RFC2253) < 0) {
-        return {};
-    }
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(text.get(), &data);
-    return {data, static_cast<std::size_t>(size)};
 }
 
 bool set_expected_name(SSL* ssl, const std::string& name) {
@@ -167,6 +145,7 @@ Result<std::unique_ptr<TlsSession>> TlsSession::make(ssl_ctx_st* context) {
         return fail("cannot make a TLS session: out of memory");
     }
     SSL_set_bio(ssl, bio, bio);  // takes the one reference
+    SSL_set_app_data(ssl, session.get());
     SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     return session;
 }
@@ -192,18 +171,89 @@ Result<std::unique_ptr<TlsSession>> TlsSession::client(ssl_ctx_st* context,
     return session;
 }
 
-TlsSession::~TlsSession() { SSL_free(ssl_); }
+TlsSession::TlsSession(ssl_st* ssl) : ssl_(ssl) {}
+
+TlsSession::~TlsSession() {
+    SSL_free(ssl_);
+    if (psk_ != nullptr) {
+        OPENSSL_cleanse(psk_->key.data(), psk_->key.size());
+    }
+}
 
 TlsStatus TlsSession::feed(std::string_view ciphertext, Sink sink, std::string& out) {
     if (status_ == TlsStatus::kFailed || status_ == TlsStatus::kPeerClosed) {
         return status_;
     }
-    const CallScope scope(ciphertext, out);
     ERR_clear_error();
+    std::string held;
+    if (status_ == TlsStatus::kHandshaking) {
+        if (!may_go_on(ciphertext)) {
+            return status_;
+        }
+        if (psk_ != nullptr && !psk_->held.empty()) {
+            held = std::exchange(psk_->held, {});
+            ciphertext = held;
+        }
+    }
+    const CallScope scope(ciphertext, out);
     if (status_ == TlsStatus::kOpen || handshake()) {
         read_all(sink);
     }
     return status_;
+}
+
+bool TlsSession::may_go_on(std::string_view ciphertext) {
+    if (psk_ == nullptr && expects_psk_identity(ssl_)) {
+        begin_psk_handshake(ssl_);
+    }
+    if (psk_ == nullptr || (psk_->decided && psk_->held.empty())) {
+        return true;
+    }
+    psk_->held.append(ciphertext);
+    if (psk_->held.size() > kHeldBytesMax) {
+        status_ = TlsStatus::kFailed;
+        error_ = std::make_unique<const std::string>("too much came before the key was known");
+        return false;
+    }
+    if (psk_->decided || psk_->waiting) {
+        return psk_->decided;
+    }
+    KeyExchange read = read_key_exchange(psk_->held);
+    if (read.status == KeyExchangeStatus::kFound) {
+        psk_->identity = std::move(read.identity);
+        psk_->waiting = true;
+    }
+    psk_->decided = read.status == KeyExchangeStatus::kOther;  // OpenSSL says what is wrong
+    return psk_->decided;
+}
+
+std::string_view TlsSession::wanted_psk() const {
+    return psk_ != nullptr && psk_->waiting && status_ == TlsStatus::kHandshaking
+               ? std::string_view(psk_->identity)
+               : std::string_view{};
+}
+
+TlsStatus TlsSession::give_psk(std::string_view key, Sink sink, std::string& out) {
+    CW_CHECK(psk_ != nullptr && psk_->waiting);
+    psk_->key = key.substr(0, kPskKeyBytesMax);
+    if (key.empty()) {
+        psk_->key.assign(kUnknownKeyBytes, '\0');
+        CW_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(psk_->key.data()),
+                            static_cast<int>(psk_->key.size())) == 1);
+    }
+    psk_->waiting = false;
+    psk_->decided = true;
+    return feed({}, sink, out);
+}
+
+PskHandshake* psk_handshake_of(const ssl_st* ssl) {
+    return static_cast<const TlsSession*>(SSL_get_app_data(ssl))->psk_.get();
+}
+
+PskHandshake& begin_psk_handshake(ssl_st* ssl) {
+    auto* session = static_cast<TlsSession*>(SSL_get_app_data(ssl));
+    session->psk_ = std::make_unique<PskHandshake>();
+    return *session->psk_;
 }
 
 bool TlsSession::handshake() {
@@ -218,13 +268,32 @@ bool TlsSession::handshake() {
             wipe(key);
         }
         ERR_clear_error();
+        end_psk();
         return true;
     }
     const int error = SSL_get_error(ssl_, result);
+    if (error == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
+        psk_->held.assign(call.in);  // what came behind the ClientHello
+        return false;
+    }
     if (error != SSL_ERROR_WANT_READ) {
         fail_with(error);
     }
     return false;
+}
+
+// What was needed for the handshake goes, and the identity too if it was not proven.
+void TlsSession::end_psk() {
+    if (psk_ == nullptr) {
+        return;
+    }
+    OPENSSL_cleanse(psk_->key.data(), psk_->key.size());
+    if (!used_psk(ssl_)) {
+        psk_.reset();
+        return;
+    }
+    psk_->key = {};
+    psk_->held = {};
 }
 
 void TlsSession::read_all(Sink sink) {
@@ -291,25 +360,22 @@ std::optional<TlsPeer> TlsSession::peer() const {
     if (status_ == TlsStatus::kHandshaking) {
         return std::nullopt;
     }
+    if (psk_ != nullptr && can_write()) {
+        TlsPeer peer;
+        peer.psk_identity = psk_->identity;
+        return peer;
+    }
     const X509* certificate = SSL_get0_peer_certificate(ssl_);
     if (certificate == nullptr) {
         return std::nullopt;
     }
-    TlsPeer peer;
-    const X509_NAME* subject = X509_get_subject_name(certificate);
-    peer.common_name = common_name_of(subject);
-    peer.subject = rfc2253_of(subject);
-    unsigned char* der = nullptr;
-    const int size = i2d_X509(certificate, &der);
-    if (size > 0) {
-        peer.der.assign(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
-        OPENSSL_free(der);
-    }
+    TlsPeer peer = describe_peer(certificate);
     // With SSL_VERIFY_NONE OpenSSL still records the result for the certificate it was sent.
     peer.verified = SSL_get_verify_result(ssl_) == X509_V_OK;
-    ERR_clear_error();
     return peer;
 }
+
+bool TlsSession::resumed() const { return SSL_session_reused(ssl_) != 0; }
 
 const std::string& TlsSession::error() const {
     static const std::string kNone;

@@ -16,24 +16,20 @@
 #include <absl/functional/function_ref.h>
 
 #include "core/base/result.h"
+#include "core/io/tls_peer.h"
 
 struct ssl_st;
 struct ssl_ctx_st;
 
 namespace causeway::io {
 
+struct PskHandshake;
+
 enum class TlsStatus : std::uint8_t {
     kHandshaking,
     kOpen,
     kPeerClosed,  // The peer sent close_notify; writing is still possible.
     kFailed,      // error() says why; an alert for the peer may be in the output.
-};
-
-struct TlsPeer {
-    std::string common_name;  // Of the certificate's subject; empty if it has none.
-    std::string subject;      // In the form of RFC 2253.
-    std::string der;          // The whole certificate.
-    bool verified = false;    // The chain leads to a trusted CA and was valid at the handshake.
 };
 
 // Belongs to one loop and is made on its thread. Destroyed at any time except from within feed()'s
@@ -67,22 +63,43 @@ public:
     [[nodiscard]] bool can_write() const;
     // One line with OpenSSL's reason, e.g. «certificate verify failed (self-signed certificate)».
     [[nodiscard]] const std::string& error() const;
-    // Nothing until the handshake is done, or if the peer sent no certificate.
+    // Nothing until the handshake is done, or if the peer has shown neither a certificate nor a
+    // pre-shared key.
     [[nodiscard]] std::optional<TlsPeer> peer() const;
+    // The handshake went on from a session before.
+    [[nodiscard]] bool resumed() const;
+    // For certs: what the peer has shown, looked at again.
+    [[nodiscard]] const ssl_st* native() const { return ssl_; }
+
+    // Of a server session whose context takes pre-shared keys (tls_psk.h): the identity whose key
+    // the handshake waits for; empty: none. Until give_psk() feed() keeps what comes; more than
+    // kHeldBytesMax of it fails the session.
+    [[nodiscard]] std::string_view wanted_psk() const;
+    // Effect: the handshake goes on with this key; an empty one (there is no such identity) fails
+    // as a wrong one does. Otherwise as feed().
+    TlsStatus give_psk(std::string_view key, Sink sink, std::string& out);
+    static constexpr std::size_t kHeldBytesMax = std::size_t{128} * 1024;
     // E.g. «TLSv1.3» and «TLS_AES_128_GCM_SHA256».
     [[nodiscard]] std::string_view version() const;
     [[nodiscard]] std::string_view cipher() const;
 
 private:
     friend struct TlsBio;
-    explicit TlsSession(ssl_st* ssl) : ssl_(ssl) {}
+    explicit TlsSession(ssl_st* ssl);
     static Result<std::unique_ptr<TlsSession>> make(ssl_ctx_st* context);
+    friend PskHandshake* psk_handshake_of(const ssl_st* ssl);
+    friend PskHandshake& begin_psk_handshake(ssl_st* ssl);
     bool handshake();
+    void end_psk();
+    // False: what came is kept until the key is here, or until more has come.
+    bool may_go_on(std::string_view ciphertext);
     void read_all(Sink sink);
     void fail_with(int ssl_error);
 
     ssl_st* ssl_;
     std::unique_ptr<const std::string> error_;  // Null: none.
+    // Null: no pre-shared key has come up. Kept for its identity if one was used.
+    std::unique_ptr<PskHandshake> psk_;
     TlsStatus status_ = TlsStatus::kHandshaking;
     bool shut_down_ = false;
 };

@@ -50,6 +50,8 @@ enum class CommandKind : std::uint8_t {
     kSetLayout,   // which set this is and who owns each slot (peer.h)
     kPeerItems,   // items of another set's stream to this one (peer.h)
     kPeerAcked,   // another set has applied items of this set's stream to it (peer.h)
+    kRecordPut,
+    kRecordDelete,
 };
 
 // What apply decided. The gateway maps it to an MQTT reason code, the API to an HTTP status.
@@ -64,6 +66,7 @@ enum class ResultCode : std::uint8_t {
     kNotFound,       // no such packet id, queue or receipt
     kInvalid,        // bytes that are no command (our own fault, or a newer version's)
     kLater,          // kSubscribe: other sets must apply it first; StreamOutputs::settled follows
+    kConflict,       // a record has another revision than expected: nothing was done
 };
 
 struct CommandHeader {
@@ -233,6 +236,27 @@ struct Refused {
     std::uint64_t publisher = 0;  // of a publish: publisher_of()
 };
 
+// A record is a key with a value that the core does not look into: what is known of a device
+// (gateway/auth). `expected` is its revision before the command, kNoRecord or kAnyRevision; with
+// another one nothing is done (kConflict). Answer of a put in detail: varint, its new revision,
+// which no record of the set ever had. A put of the value that is there changes nothing and answers
+// the revision that is there, so that a put whose outcome was lost can be repeated.
+inline constexpr std::uint64_t kNoRecord = 0;
+inline constexpr std::uint64_t kAnyRevision = ~std::uint64_t{0};
+inline constexpr std::size_t kRecordKeyBytesMax = 256;
+inline constexpr std::size_t kRecordValueBytesMax = 16U << 10;
+
+struct RecordPut {
+    std::string_view key;
+    std::uint64_t expected = kAnyRevision;
+    std::string_view value;
+};
+// kNotFound: there is none, whatever was expected.
+struct RecordDelete {
+    std::string_view key;
+    std::uint64_t expected = kAnyRevision;
+};
+
 struct SelfPublish {
     std::uint64_t n = 0;  // the item of the set's stream to itself
     std::string_view outputs;
@@ -256,6 +280,8 @@ struct StateLimits {
     std::uint64_t peer_bytes_max = 256U << 20;
     std::uint64_t fences_max = 65'536;  // clients of other sets whose epoch is remembered
     std::uint64_t waiting_subscribes_max = 16'384;
+    std::uint64_t records_max = 10'000'000;
+    std::uint64_t records_bytes_max = 8ULL << 30;
     EventMask events = 0;  // no limit, but decided with them: the events that are made
 
     friend bool operator==(const StateLimits&, const StateLimits&) = default;
@@ -279,6 +305,8 @@ void encode(const CommandHeader& header, const QueueSend& command, std::string& 
 void encode(const CommandHeader& header, const QueueReceive& command, std::string& out);
 void encode(const CommandHeader& header, const QueueAck& command, std::string& out);
 void encode(const CommandHeader& header, const OutboxDone& command, std::string& out);
+void encode(const CommandHeader& header, const RecordPut& command, std::string& out);
+void encode(const CommandHeader& header, const RecordDelete& command, std::string& out);
 void encode(const CommandHeader& header, const SelfPublish& command, std::string& out);
 void encode(const CommandHeader& header, const StateLimits& command, std::string& out);
 void encode(const CommandHeader& header, const Refused& command, std::string& out);
@@ -299,6 +327,8 @@ bool decode(ByteReader& in, QueueSend& out);
 bool decode(ByteReader& in, QueueReceive& out);
 bool decode(ByteReader& in, QueueAck& out);
 bool decode(ByteReader& in, OutboxDone& out);
+bool decode(ByteReader& in, RecordPut& out);
+bool decode(ByteReader& in, RecordDelete& out);
 bool decode(ByteReader& in, SelfPublish& out);
 bool decode(ByteReader& in, Refused& out);
 bool decode(ByteReader& in, StateLimits& out);

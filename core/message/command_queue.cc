@@ -1,4 +1,4 @@
-// Commands about queues and outboxes, and about what apply refuses by.
+// Commands about queues, outboxes and records, and about what apply refuses by.
 #include "core/message/command_fields.h"
 
 namespace causeway {
@@ -106,6 +106,34 @@ bool decode(ByteReader& in, OutboxDone& out) {
     return !in.failed();
 }
 
+void encode(const CommandHeader& header, const RecordPut& command, std::string& out) {
+    put_header(CommandKind::kRecordPut, header, out);
+    ByteWriter writer(out);
+    writer.string(command.key);
+    writer.u64(command.expected);
+    writer.string(command.value);
+}
+
+bool decode(ByteReader& in, RecordPut& out) {
+    out.key = in.string();
+    out.expected = in.u64();
+    out.value = in.string();
+    return !in.failed();
+}
+
+void encode(const CommandHeader& header, const RecordDelete& command, std::string& out) {
+    put_header(CommandKind::kRecordDelete, header, out);
+    ByteWriter writer(out);
+    writer.string(command.key);
+    writer.u64(command.expected);
+}
+
+bool decode(ByteReader& in, RecordDelete& out) {
+    out.key = in.string();
+    out.expected = in.u64();
+    return !in.failed();
+}
+
 void encode(const CommandHeader& header, const StateLimits& command, std::string& out) {
     put_header(CommandKind::kSetLimits, header, out);
     ByteWriter writer(out);
@@ -125,6 +153,8 @@ void encode(const CommandHeader& header, const StateLimits& command, std::string
     writer.varint(command.fences_max);
     writer.varint(command.waiting_subscribes_max);
     writer.varint(command.events);
+    writer.varint(command.records_max);
+    writer.varint(command.records_bytes_max);
 }
 
 bool decode(ByteReader& in, StateLimits& out) {
@@ -148,6 +178,10 @@ bool decode(ByteReader& in, StateLimits& out) {
     out.waiting_subscribes_max = in.varint();
     if (!in.at_end()) {
         out.events = get_u32(in);
+    }
+    if (!in.at_end()) {
+        out.records_max = in.varint();
+        out.records_bytes_max = in.varint();
     }
     return !in.failed();
 }

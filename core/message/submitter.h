@@ -9,6 +9,7 @@
 #include "core/base/tagged.h"
 #include "core/message/command.h"
 #include "core/message/output.h"
+#include "core/message/records.h"
 
 namespace causeway {
 
@@ -80,6 +81,9 @@ public:
 
     // available() of every set.
     [[nodiscard]] virtual bool all_available() const = 0;
+
+    // The records of the same sets, for the same loop; null: this core keeps none.
+    [[nodiscard]] virtual Records* records() { return nullptr; }
 
     // Effect: hands what was queued to the core. Call at the end of the loop turn.
     virtual void flush() = 0;

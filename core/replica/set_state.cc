@@ -77,6 +77,7 @@ void SetState::publish(Index index, std::size_t entry_bytes) {
     move_to_end(outputs_.ready_queues, news_.ready_queues);
     move_to_end(outputs_.ready_sinks, news_.ready_sinks);
     move_to_end(outputs_.ready_peers, news_.ready_peers);
+    move_to_end(outputs_.changed_records, news_.changed_records);
     outputs_.opened.clear();
     outputs_.closed.clear();
 }
@@ -189,6 +190,12 @@ void SetState::perform(ReadPeer& work) {
     touched_ = true;
 }
 
+void SetState::perform(ReadRecords& work) {
+    if (serving_) {
+        sink_.on_records(group_, work.route, work.question, machine_->read_records(work.query));
+    }
+}
+
 void SetState::perform(Serve& work) {
     serving_ = work.serving;
     routes_.clear();
@@ -284,7 +291,8 @@ void SetState::report() {
     news_.urgent = serving_ && (news_.has_work || !news_.leader.empty() ||
                                 !news_.self_items.empty() || !news_.ready_queues.empty() ||
                                 !news_.ready_sinks.empty() || !news_.ready_peers.empty() ||
-                                !news_.unlogged_peers.empty() || !news_.peer_reads.empty());
+                                !news_.unlogged_peers.empty() || !news_.peer_reads.empty() ||
+                                !news_.changed_records.empty());
     sink_.on_applied(news_);
     news_ = Applied{};
 }

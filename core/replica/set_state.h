@@ -63,6 +63,7 @@ struct Applied {
     std::vector<GroupId> ready_peers;  // sets there are new items for
     std::vector<state::UnloggedPeers> unlogged_peers;
     std::vector<PeerRead> peer_reads;
+    std::vector<std::string> changed_records;  // keys
 };
 
 enum class AttachRefusal : std::uint8_t {
@@ -82,6 +83,9 @@ public:
     // One entry's outputs for one stream, or none (null): nothing up to `upto` is missing.
     virtual void on_news(GroupId group, const Route& to, Index upto,
                          std::shared_ptr<const StreamOutputs> outputs) = 0;
+    // The answer to ReadRecords.
+    virtual void on_records(GroupId group, const Route& to, std::uint64_t question,
+                            RecordsFound found) = 0;
 };
 
 // What a SetState is asked to do, in order.
@@ -114,6 +118,12 @@ struct ReadPeer {
     std::uint64_t after = 0;
     std::uint64_t bytes_max = 0;
 };
+// A gateway loop reads records of the set it is attached to.
+struct ReadRecords {
+    Route route;
+    std::uint64_t question = 0;  // comes back
+    RecordQuery query;
+};
 // QoS 0 publishes another set has for the connections of this one.
 struct UnloggedFromPeer {
     SharedBytes frames;
@@ -121,7 +131,7 @@ struct UnloggedFromPeer {
 // Says to every attached gateway that nothing is missing, so that it knows its leader lives.
 struct Beat {};
 using Work = std::variant<ApplyEntries, ApplyUnlogged, Serve, OpenRoute, AttachRoute, ReadPeer,
-                          UnloggedFromPeer, Beat>;
+                          ReadRecords, UnloggedFromPeer, Beat>;
 
 struct RingLimits {
     std::size_t bytes_max = 16U << 20;
@@ -166,6 +176,7 @@ private:
     void perform(OpenRoute& work);
     void perform(AttachRoute& work);
     void perform(ReadPeer& work);
+    void perform(ReadRecords& work);
     void perform(UnloggedFromPeer& work);
     void perform(Beat&);
     // QoS 0 publishes that were taken and not handed out yet, as many as the gateways' windows let.

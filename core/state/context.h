@@ -113,6 +113,7 @@ struct Outputs {
     std::vector<std::string> ready_sinks;   // something was put into the outbox
     std::vector<GroupId> ready_peers;       // sets that have new items; each once
     std::vector<UnloggedPeers> unlogged_peers;
+    std::vector<std::string> changed_records;  // keys
     std::vector<LiveStream> opened;
     std::vector<StreamId> closed;  // declared dead
 

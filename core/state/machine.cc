@@ -11,6 +11,7 @@
 #include "core/state/item.h"
 #include "core/state/peers.h"
 #include "core/state/publish.h"
+#include "core/state/records.h"
 #include "core/state/retained.h"
 #include "core/state/sessions.h"
 #include "core/state/streams.h"
@@ -38,6 +39,7 @@ struct Machine::Parts {
           groups(context),
           sessions(context, {items, queues, streams, work, peers, interests, groups}),
           retained(context, sessions, peers),
+          records(context),
           publisher(context, {queues, sessions, retained, peers, fences}),
           exchange(context, peers, sessions, publisher, work) {}
 
@@ -52,6 +54,7 @@ struct Machine::Parts {
     Groups groups;
     Sessions sessions;
     Retained retained;
+    Records records;
     Publisher publisher;
     Exchange exchange;
     Index applied;
@@ -90,7 +93,7 @@ Result<> Machine::load() {
     }
     const bool ok = p.context.layout.load(p.context.kv) && p.streams.load() && p.queues.load() &&
                     p.work.load() && p.peers.load() && p.interests.load() && p.fences.load() &&
-                    p.groups.load() && p.sessions.load();
+                    p.groups.load() && p.sessions.load() && p.records.load();
     if (!ok) {
         return fail(
             "a record of the state is damaged: refill this node from its peers or a backup");
@@ -235,6 +238,14 @@ CommandResult Machine::Parts::perform(const CommandHeader& header, ByteReader& i
                 context.meta.limits = limits;
                 return ResultCode::kOk;
             });
+            break;
+        case CommandKind::kRecordPut:
+            result.code = with<RecordPut>(
+                in, [&](const RecordPut& command) { return records.put(command, result.detail); });
+            break;
+        case CommandKind::kRecordDelete:
+            result.code = with<RecordDelete>(
+                in, [&](const RecordDelete& command) { return records.erase(command); });
             break;
         case CommandKind::kQueueDeclare:
         case CommandKind::kQueueSend:
@@ -486,6 +497,7 @@ void Machine::commit() {
     p.queues.flush();
     p.streams.flush();
     p.peers.flush();
+    p.records.flush();
     std::string record;
     encode(p.context.meta, record);
     p.context.kv.put(key_of(Table::kMeta), record);
@@ -549,6 +561,12 @@ PeerBatch Machine::read_peer(GroupId set, std::uint64_t after, std::uint64_t byt
     return peer == nullptr ? PeerBatch{} : parts_->peers.read(*peer, after, bytes_max);
 }
 
+RecordsFound Machine::read_records(const RecordQuery& query) const {
+    RecordsFound found = parts_->records.read(query);
+    found.index = parts_->applied;
+    return found;
+}
+
 std::vector<PeerStatus> Machine::peers() const {
     std::vector<PeerStatus> all;
     for (const auto& [set, peer] : parts_->peers.all()) {
@@ -568,6 +586,8 @@ Statistics Machine::statistics() const {
     all.retained_messages = p.context.meta.retained_messages;
     all.retained_bytes = p.context.meta.retained_bytes;
     all.bodies = p.items.bodies();
+    all.records = p.records.count();
+    all.records_bytes = p.records.bytes();
     all.counters = p.context.meta.counters;
     all.queues = p.queues.status(QueueKind::kOperator);
     all.outboxes = p.queues.status(QueueKind::kOutbox);

@@ -17,6 +17,7 @@
 #include "core/base/result.h"
 #include "core/message/command.h"
 #include "core/message/output.h"
+#include "core/message/records.h"
 #include "core/state/context.h"
 #include "core/state/peers.h"
 #include "core/state/queues.h"
@@ -52,6 +53,8 @@ struct Statistics {
     std::uint64_t retained_messages = 0;
     std::uint64_t retained_bytes = 0;
     std::uint64_t bodies = 0;
+    std::uint64_t records = 0;
+    std::uint64_t records_bytes = 0;
     Counters counters;
     std::vector<QueueStatus> queues;
     std::vector<QueueStatus> outboxes;
@@ -112,6 +115,8 @@ public:
                                       std::uint64_t bytes_max) const;
     // Every other set there was ever something for, or from; ascending.
     [[nodiscard]] std::vector<PeerStatus> peers() const;
+    // At most kRecordScanMax records and about kRecordScanBytes.
+    [[nodiscard]] RecordsFound read_records(const RecordQuery& query) const;
     [[nodiscard]] Statistics statistics() const;
 
 private:

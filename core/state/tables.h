@@ -28,6 +28,8 @@ enum class Table : char {
     kAsked = 'a',     // filter: which sets were told that this one has subscriptions to it
     kGroup = 'g',     // "$share/...": whose turn it was
     kWaiting = 'y',   // number: a SUBSCRIBE that waits for other sets
+    kRecord = 'D',    // key of a record
+    kRecordTotals = 'R',
 };
 
 inline std::string key_of(Table table) { return {static_cast<char>(table)}; }

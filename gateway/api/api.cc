@@ -9,7 +9,11 @@
 
 #include "core/message/body.h"
 #include "core/message/queue_name.h"
+#include "core/message/topic.h"
+#include "gateway/api/audit_api.h"
 #include "gateway/api/cluster_api.h"
+#include "gateway/api/devices_api.h"
+#include "gateway/api/documents_api.h"
 #include "gateway/api/json_body.h"
 #include "gateway/api/memory.h"
 #include "gateway/api/metrics.h"
@@ -82,18 +86,23 @@ io::HttpResponse refusal_of(ResultCode code) {
 
 }  // namespace
 
-Api::Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more,
+Api::Api(io::Loop& loop, const ApiOptions& options, const ApiParts& parts, MoreMetrics more,
          EvaluatedRules rules)
     : loop_(loop),
-      node_(node),
-      gateway_(gateway),
+      node_(parts.node),
+      gateway_(parts.gateway),
       more_(std::move(more)),
-      cluster_(std::make_unique<ClusterApi>(loop, node)),
-      rules_(std::make_unique<RulesApi>(loop, node, std::move(rules))),
+      cluster_(std::make_unique<ClusterApi>(loop, parts.node)),
+      rules_(std::make_unique<RulesApi>(loop, parts.node, std::move(rules))),
+      log_(parts.log),
+      guard_(loop, options.access, parts.directory, parts.log),
+      documents_(std::make_unique<DocumentsApi>(loop, parts.node, parts.directory, records_)),
+      devices_(std::make_unique<DevicesApi>(parts.directory, records_)),
       poll_timer_(loop, [this] { on_poll_timer(); }) {}
 
 void Api::attach() {
     submitter_ = node_.link(loop_, *this);
+    records_.attach(submitter_.get());
     hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
     node_.watch_queues(
         loop_, [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
@@ -105,28 +114,64 @@ void Api::attach() {
 
 Api::~Api() = default;
 
-Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options, node::Node& node,
-                                       net::Gateway& gateway, MoreMetrics more,
+Result<std::unique_ptr<Api>> Api::open(io::Loop& loop, const ApiOptions& options,
+                                       const ApiParts& parts, MoreMetrics more,
                                        EvaluatedRules rules) {
-    std::unique_ptr<Api> api(new Api(loop, node, gateway, std::move(more), std::move(rules)));
+    std::unique_ptr<Api> api(new Api(loop, options, parts, std::move(more), std::move(rules)));
     io::HttpServerOptions http;
     http.host = options.host;
     http.port = options.port;
     http.limits.body_bytes_max = options.body_bytes_max;
+    http.tls = options.tls;
     auto server = io::HttpServer::listen(
         loop, http,
-        [self = api.get()](io::HttpRequest request, io::HttpResponder responder, std::string_view) {
-            self->handle(std::move(request), std::move(responder));
+        [self = api.get()](io::HttpRequest request, io::HttpResponder responder,
+                           std::string_view peer) {
+            self->guard_.admit(std::move(request), std::move(responder), peer,
+                               [self](io::HttpRequest admitted, io::HttpResponder to,
+                                      const access::Principal& who) {
+                                   self->handle(std::move(admitted), std::move(to), who);
+                               });
         });
     if (!server) {
         return tl::unexpected(server.error());
     }
     api->server_ = std::move(*server);
+    if (options.registration) {
+        auto registration = RegisterApi::open(loop, *options.registration, parts.directory,
+                                              api->records_, api->guard_);
+        if (!registration) {
+            return tl::unexpected(registration.error());
+        }
+        api->registration_ = std::move(*registration);
+    }
     api->attach();
     return api;
 }
 
-void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
+std::uint16_t Api::registration_port() const {
+    return registration_ ? registration_->port() : std::uint16_t{0};
+}
+
+void Api::set_tls(std::shared_ptr<ssl_ctx_st> api, std::shared_ptr<ssl_ctx_st> registration) {
+    if (api) {
+        server_->set_tls(std::move(api));
+    }
+    if (registration && registration_) {
+        registration_->set_tls(std::move(registration));
+    }
+}
+
+namespace {
+
+bool below(std::string_view path, std::string_view root) {
+    return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
+}
+
+}  // namespace
+
+void Api::handle(io::HttpRequest request, io::HttpResponder responder,
+                 const access::Principal& who) {
     std::string_view path = request.path;
     const bool get = request.method == "GET";
     if (path == "/healthz" || path == "/metrics" || path == "/v1/queues" || path == "/v1/memory") {
@@ -149,6 +194,30 @@ void Api::handle(io::HttpRequest request, io::HttpResponder responder) {
     }
     if (path == "/v1/rules" || path.starts_with("/v1/rules/")) {
         rules_->handle(request, std::move(responder));
+        return;
+    }
+    if (below(path, "/v1/products")) {
+        documents_->products(request, std::move(responder));
+        return;
+    }
+    if (below(path, "/v1/bans")) {
+        documents_->bans(request, std::move(responder));
+        return;
+    }
+    if (below(path, "/v1/tokens")) {
+        documents_->tokens(request, std::move(responder));
+        return;
+    }
+    if (below(path, "/v1/devices")) {
+        devices_->handle(request, std::move(responder));
+        return;
+    }
+    if (below(path, "/v1/audit") && get) {
+        answer_audit(loop_, log_, request, std::move(responder));
+        return;
+    }
+    if (path == "/v1/publish") {
+        publish(request, std::move(responder), who);
         return;
     }
     constexpr std::string_view kQueues = "/v1/queues/";
@@ -187,6 +256,45 @@ void Api::handle_queue(const std::string& queue, std::string_view action, io::Ht
     } else {
         acknowledge(queue, request, std::move(responder));
     }
+}
+
+// A message of nobody's session: QoS 1, through the rules, answered when it is applied.
+void Api::publish(io::HttpRequest& request, io::HttpResponder responder,
+                  const access::Principal& who) {
+    if (request.method != "POST") {
+        responder.respond(error(405, "use POST"));
+        return;
+    }
+    const Body body = parse_body(request, {"topic", "payload", "encoding", "retain"});
+    if (body.refusal) {
+        responder.respond(*body.refusal);
+        return;
+    }
+    const auto payload = payload_of(body.json);
+    const Json topic = body.json.value("topic", Json());
+    const Json retain = body.json.value("retain", Json(false));
+    const std::string name = topic.is_string() ? topic.get<std::string>() : "";
+    if (!payload || !retain.is_boolean() || !valid_topic_name(name) || name.starts_with('$')) {
+        responder.respond(error(400,
+                                "topic must be a topic's name without a leading $, payload a "
+                                "string (with encoding utf8 or base64), retain a boolean"));
+        return;
+    }
+    if (!access::may_publish(who, name)) {
+        responder.respond(error(403, "the token's topics do not allow this one"));
+        return;
+    }
+    if (!accepts(name, responder)) {
+        return;
+    }
+    Publish command;
+    command.topic = name;
+    const std::string message = make_body({}, *payload);
+    command.body = message;
+    command.qos = 1;
+    command.retain = retain.get<bool>();
+    Pending pending(Kind::kPublish, std::move(responder), {});
+    submit(Ask{add(std::move(pending)), submitter_->home(name), {}}, command);
 }
 
 bool Api::accepts(const std::string& queue, io::HttpResponder& responder) {
@@ -350,7 +458,13 @@ void Api::acknowledge(const std::string& queue, io::HttpRequest& request,
     }
 }
 
+void Api::on_room() { devices_->on_room(); }
+
 void Api::on_result(const CommandTag& tag, ResultCode code, std::string_view detail) {
+    if (tag.slot == RecordClient::kSlot) {
+        records_.on_result(tag, code, detail);
+        return;
+    }
     const auto asked = asks_.extract(tag.token);
     if (!asked) {
         return;
@@ -365,6 +479,11 @@ void Api::on_result(const CommandTag& tag, ResultCode code, std::string_view det
         answer_receive(ask, code, detail);
     } else if (pending.kind == Kind::kAck) {
         answer_ack(ask, code, detail);
+    } else if (pending.kind == Kind::kPublish) {
+        const bool taken = code == ResultCode::kOk || code == ResultCode::kNoSubscribers;
+        pending.responder.respond(taken ? ok(Json{{"subscribers", code == ResultCode::kOk}})
+                                        : refusal_of(code));
+        pending_.erase(found);
     } else {
         ByteReader in(detail);
         pending.responder.respond(code == ResultCode::kOk ? ok(Json{{"id", in.varint()}}, 201)
@@ -482,6 +601,10 @@ bool Api::may_ask(GroupId set) const {
 }
 
 void Api::on_result_lost(const CommandTag& tag, bool sent) {
+    if (tag.slot == RecordClient::kSlot) {
+        records_.on_lost(tag, sent);
+        return;
+    }
     const auto asked = asks_.extract(tag.token);
     auto lost = asked ? pending_.extract(asked.mapped().pending) : decltype(pending_)::node_type{};
     if (lost) {
@@ -545,7 +668,10 @@ void Api::metrics(io::HttpResponder responder) {
             }
             io::HttpResponse response;
             response.content_type = "text/plain; version=0.0.4";
-            response.body = render_metrics(node, shards) + (more_ ? more_() : std::string{});
+            response.body = render_metrics(node, shards) +
+                            render_access(guard_.refused(), registration_ ? registration_->counters()
+                                                                          : RegisterCounters{}) +
+                            (more_ ? more_() : std::string{});
             responder.respond(std::move(response));
         });
     });

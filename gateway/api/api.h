@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,9 @@
 #include "core/io/http_server.h"
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
+#include "gateway/api/guard.h"
+#include "gateway/api/record_client.h"
+#include "gateway/api/register_api.h"
 #include "gateway/net/gateway.h"
 #include "rules/engine/rule_set.h"
 
@@ -28,6 +32,9 @@ struct ApiOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8080;
     std::size_t body_bytes_max = 2U << 20;  // of a request
+    std::shared_ptr<ssl_ctx_st> tls;        // null: in the clear
+    AccessOptions access;
+    std::optional<RegisterOptions> registration;  // none: devices cannot register
 };
 
 // Adds what the root knows beyond the core and the gateway (rules, sinks) to GET /metrics, in the
@@ -42,26 +49,40 @@ struct EvaluatedRules {
 
 class ClusterApi;
 class RulesApi;
+class DocumentsApi;
+class DevicesApi;
+
+// What the API works on. All must outlive it; `log` may be null: nothing is recorded.
+struct ApiParts {
+    node::Node& node;
+    net::Gateway& gateway;
+    const registry::Directory& directory;
+    audit::Log* log = nullptr;
+};
 
 class Api final : public SubmitterEvents {
 public:
     // Errors: the address cannot be bound. All must outlive the API.
     static Result<std::unique_ptr<Api>> open(io::Loop& loop, const ApiOptions& options,
-                                             node::Node& node, net::Gateway& gateway,
-                                             MoreMetrics more, EvaluatedRules rules);
+                                             const ApiParts& parts, MoreMetrics more,
+                                             EvaluatedRules rules);
     ~Api() override;
 
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+    // Of the listener devices register at; 0: there is none.
+    [[nodiscard]] std::uint16_t registration_port() const;
+    // Effect: new connections get these; those that are there end. Null: as it was.
+    void set_tls(std::shared_ptr<ssl_ctx_st> api, std::shared_ptr<ssl_ctx_st> registration);
 
     // SubmitterEvents.
     void on_result(const CommandTag& tag, ResultCode code, std::string_view detail) override;
     void on_result_lost(const CommandTag& tag, bool sent) override;
     void on_outputs(const StreamOutputs&) override {}
-    void on_room() override {}
+    void on_room() override;
     void on_home_lost(GroupId) override {}
 
 private:
-    enum class Kind : std::uint8_t { kSend, kReceive, kAck };
+    enum class Kind : std::uint8_t { kSend, kReceive, kAck, kPublish };
     // A request the core has not answered, or a long poll that waits for messages.
     struct Pending {
         Pending(Kind of, io::HttpResponder to, std::string name)
@@ -88,11 +109,14 @@ private:
         std::vector<std::string> receipts;  // ack: as they were spelled
     };
 
-    Api(io::Loop& loop, node::Node& node, net::Gateway& gateway, MoreMetrics more,
+    Api(io::Loop& loop, const ApiOptions& options, const ApiParts& parts, MoreMetrics more,
         EvaluatedRules rules);
     // Last: from here on the core sends to this object until it has stopped.
     void attach();
-    void handle(io::HttpRequest request, io::HttpResponder responder);
+    void handle(io::HttpRequest request, io::HttpResponder responder,
+                const access::Principal& who);
+    void publish(io::HttpRequest& request, io::HttpResponder responder,
+                 const access::Principal& who);
     void handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,
                       io::HttpResponder responder);
     void send(const std::string& queue, io::HttpRequest& request, io::HttpResponder responder);
@@ -123,9 +147,15 @@ private:
     MoreMetrics more_;
     std::unique_ptr<ClusterApi> cluster_;
     std::unique_ptr<RulesApi> rules_;
+    audit::Log* log_;
+    Guard guard_;
+    RecordClient records_;
+    std::unique_ptr<DocumentsApi> documents_;
+    std::unique_ptr<DevicesApi> devices_;
     std::unique_ptr<Submitter> submitter_;
     io::Timer poll_timer_;
     io::TurnHook hook_;
+    std::unique_ptr<RegisterApi> registration_;
     std::unique_ptr<io::HttpServer> server_;
     absl::flat_hash_map<std::uint64_t, Pending> pending_;  // bounded by the server's connections
     absl::flat_hash_map<std::uint64_t, Ask> asks_;

@@ -8,6 +8,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "gateway/auth/authenticate.h"
+
 namespace causeway::api {
 namespace {
 
@@ -57,6 +59,34 @@ private:
     std::vector<MetricFamily> families_;
 };
 
+void add_auth(const net::ShardStatus& gateway, Families& out) {
+    std::vector<Sample> denied;
+    for (std::size_t i = 1; i < auth::kDenials; ++i) {  // 0: none
+        denied.push_back({auth::name(static_cast<auth::Denial>(i)), gateway.auth.denied[i]});
+    }
+    out.add(MetricType::Counter, "causeway_auth_denied_total", "CONNECTs refused, by why", "reason",
+            denied);
+    std::vector<Sample> granted;
+    for (std::size_t i = 0; i < auth::kSchemes; ++i) {
+        granted.push_back({auth::name(static_cast<auth::Scheme>(i)), gateway.auth.granted[i]});
+    }
+    out.add(MetricType::Counter, "causeway_auth_granted_total",
+            "CONNECTs of devices that have proven who they are", "scheme", granted);
+    out.counter("causeway_auth_rechecked_total",
+                "Connections looked at again after a change of devices, products or bans",
+                gateway.auth.rechecked);
+    out.counter("causeway_auth_closed_total", "Of them: not let in any more", gateway.auth.closed);
+    const session::Counters& s = gateway.sessions;
+    out.counter("causeway_auth_expired_total", "Connections that ended with their credentials",
+                s.credentials_expired);
+    out.counter("causeway_publishes_denied_total", "Publishes where the client may not",
+                s.publishes_denied);
+    out.counter("causeway_filters_denied_total", "Filters the client may not subscribe to",
+                s.filters_denied);
+    out.counter("causeway_deliveries_denied_total",
+                "Messages of a subscription whose permission is gone", s.deliveries_denied);
+}
+
 void add_gateway(const net::ShardStatus& gateway, Families& out) {
     const session::Counters& s = gateway.sessions;
     out.gauge("causeway_connections", "Open client connections", gateway.connections);
@@ -82,6 +112,13 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
     out.counter("causeway_accept_pauses_total", "Times the listeners were stopped for a while",
                 gateway.accept_pauses);
     out.counter("causeway_tls_handshakes_total", "TLS handshakes begun", gateway.handshakes);
+    out.counter("causeway_tls_resumed_total", "TLS handshakes that went on from a session before",
+                gateway.tls_resumed);
+    out.counter("causeway_tls_psk_total", "TLS handshakes that asked for a pre-shared key",
+                gateway.tls_psk);
+    out.counter("causeway_tls_dismissed_total",
+                "Connections closed because their certificate or key is not good any more",
+                gateway.tls_dismissed);
     out.counter("causeway_connects_queued_total", "CONNECTs that had to wait for others",
                 gateway.connects_queued);
     out.counter("causeway_connects_total", "Successful CONNECTs", s.connects_ok);
@@ -172,6 +209,8 @@ void add_core(const node::NodeStatus& node, Families& out) {
     out.gauge("causeway_subscriptions", "Subscriptions", state.subscriptions);
     out.gauge("causeway_retained_messages", "Retained messages", state.retained_messages);
     out.gauge("causeway_inbox_messages", "Messages in inboxes", state.inbox_messages);
+    out.gauge("causeway_devices", "Devices of the sets led here", state.records);
+    out.gauge("causeway_devices_bytes", "Their records", state.records_bytes);
     const state::Counters& c = state.counters;
     out.add(MetricType::Counter, "causeway_inbox_copies_total",
             "Inbox copies by what became of them", "outcome",
@@ -214,9 +253,25 @@ void add_core(const node::NodeStatus& node, Families& out) {
 
 }  // namespace
 
+std::string render_access(const RefusedCounters& refused, const RegisterCounters& registered) {
+    Families families;
+    families.add(MetricType::Counter, "causeway_api_refused_total",
+                 "API requests refused before they were looked at", "reason",
+                 {{"unknown", refused.unknown},
+                  {"forbidden", refused.forbidden},
+                  {"foreign", refused.foreign}});
+    families.add(MetricType::Counter, "causeway_registrations_total",
+                 "Requests of devices for credentials, by what became of them", "outcome",
+                 {{"registered", registered.registered},
+                  {"refused", registered.refused},
+                  {"limited", registered.limited}});
+    return families.text();
+}
+
 std::string render_metrics(const node::NodeStatus& node, const net::ShardStatus& gateway) {
     Families families;
     add_gateway(gateway, families);
+    add_auth(gateway, families);
     add_core(node, families);
     return families.text();
 }

@@ -14,6 +14,11 @@ void add_cert_commands(CLI::App& app, int& exit_code);
 void add_rules_commands(CLI::App& app, int& exit_code);
 // To those that need no server, under `causeway rules`.
 void add_rules_cluster_commands(CLI::App& rules, int& exit_code);
+void add_product_commands(CLI::App& app, int& exit_code);
+void add_device_commands(CLI::App& app, int& exit_code);
+// Tokens and bans.
+void add_token_commands(CLI::App& app, int& exit_code);
+void add_audit_commands(CLI::App& app, int& exit_code);
 void add_queue_commands(CLI::App& app, int& exit_code);
 void add_cluster_commands(CLI::App& app, int& exit_code);
 // Last: it knows what was added before it is asked, but `app` must outlive it.

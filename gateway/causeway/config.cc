@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/auth/product.h"
+
 namespace causeway::root {
 namespace {
 
@@ -137,6 +139,101 @@ constexpr std::uint64_t kMiB = 1U << 20;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 constexpr std::uint64_t kU32 = std::numeric_limits<std::uint32_t>::max();
 
+void read_certificates(Section& section, std::vector<CertificateConfig>& out) {
+    const Json* array = section.take("certificates");
+    if (array == nullptr) {
+        return;
+    }
+    for (std::size_t i = 0; array->is_array() && i < array->size(); ++i) {
+        Section one((*array)[i], section.path("certificates[" + std::to_string(i) + "]"));
+        CertificateConfig& files = out.emplace_back();
+        one.text("certificate", files.certificate);
+        one.text("private_key", files.private_key);
+        if (files.certificate.empty() || files.private_key.empty()) {
+            one.fault("certificate", "needs certificate and private_key (PEM files)");
+        }
+        section.adopt(one.done());
+    }
+    if (!array->is_array() || array->empty()) {
+        section.fault("certificates", "must be an array of {certificate, private_key}");
+    }
+}
+
+void read_listener_tls(Section& section, ListenerConfig& out) {
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    read_certificates(section, out.certificates);
+    section.text("client_ca", out.client_ca);
+    section.text("crl", out.crl);
+    section.flag("crl_required", out.crl_required);
+    std::size_t tls_min = 0;
+    section.word("tls_min", tls_min, {"1.2", "1.3"});
+    out.tls13_only = tls_min == 1;
+    section.text("ciphers", out.ciphers);
+    section.text("ciphersuites", out.ciphersuites);
+    section.text("psk_file", out.psk_file);
+    std::size_t verify = 0;
+    section.word("verify", verify, {"none", "optional", "required"});
+    out.verify = static_cast<Verify>(verify);
+}
+
+// With the schemes of the listener known.
+void check_listener_tls(Section& section, const ListenerConfig& out) {
+    const bool tls_scheme = out.auth.has(auth::Scheme::kX509) || out.auth.has(auth::Scheme::kPsk);
+    if (tls_scheme && !out.tls) {
+        section.fault("auth", "x509 and psk belong to a listener of type tls or wss");
+    }
+    if (out.auth.has(auth::Scheme::kX509) && out.verify == Verify::kNone) {
+        section.fault("verify", "x509 needs optional or required");
+    }
+    const bool shown = !out.certificate.empty() && !out.private_key.empty();
+    const bool half = out.certificate.empty() != out.private_key.empty();
+    if (out.tls && (half || (!shown && (!out.takes_psk() || !out.certificates.empty())))) {
+        section.fault("certificate",
+                      "a TLS listener needs certificate and private_key (PEM files; "
+                      "causeway cert issue-server makes them)");
+    }
+    if (out.tls && !shown && out.verify != Verify::kNone) {
+        section.fault("verify", "who shows no certificate cannot ask for one");
+    }
+    const bool any = shown || half || !out.client_ca.empty() || !out.crl.empty() ||
+                     out.verify != Verify::kNone || !out.certificates.empty() || out.tls13_only ||
+                     !out.ciphers.empty() || !out.ciphersuites.empty() || !out.psk_file.empty();
+    if (!out.tls && any) {
+        section.fault("type", "certificates belong to a listener of type tls or wss");
+    }
+    if (out.verify == Verify::kNone && (!out.crl.empty() || out.crl_required)) {
+        section.fault("crl", "no client certificate is asked for: set verify");
+    }
+}
+
+void read_listener_auth(Section& section, ListenerConfig& out) {
+    if (const Json* schemes = section.take("auth")) {
+        for (const Json& one : *schemes) {
+            const auto scheme = one.is_string()
+                                    ? auth::parse_scheme(one.get_ref<const std::string&>())
+                                    : std::nullopt;
+            if (!scheme) {
+                section.fault("auth",
+                              "must be an array of x509, psk, hmac, password, jwt, http, scram");
+                return;
+            }
+            out.auth.add(*scheme);
+        }
+        if (!schemes->is_array() || out.auth.empty()) {
+            section.fault("auth", "must be an array that names at least one scheme");
+        }
+    }
+    if (const Json* permissions = section.take("permissions")) {
+        auto parsed = auth::parse_permissions(permissions->dump());
+        if (!parsed) {
+            section.adopt(section.path(parsed.error().message));
+            return;
+        }
+        out.permissions = std::make_shared<std::vector<auth::Permission>>(std::move(*parsed));
+    }
+}
+
 std::string read_listener(const Json& json, const std::string& path, ListenerConfig& out) {
     Section section(json, path);
     std::size_t type = 0;
@@ -149,21 +246,9 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
     section.endpoint("bind", out.bind);
     section.flag("anonymous", out.anonymous);
     section.flag("plaintext", out.plaintext);
-    section.text("certificate", out.certificate);
-    section.text("private_key", out.private_key);
-    section.text("client_ca", out.client_ca);
-    std::size_t verify = 0;
-    section.word("verify", verify, {"none", "optional", "required"});
-    out.verify = static_cast<Verify>(verify);
-    if (out.tls && (out.certificate.empty() || out.private_key.empty())) {
-        section.fault("certificate",
-                      "a TLS listener needs certificate and private_key (PEM files; "
-                      "causeway cert issue-server makes them)");
-    }
-    if (!out.tls && (!out.certificate.empty() || !out.private_key.empty() ||
-                     !out.client_ca.empty() || out.verify != Verify::kNone)) {
-        section.fault("type", "certificates belong to a listener of type tls or wss");
-    }
+    read_listener_auth(section, out);
+    read_listener_tls(section, out);
+    check_listener_tls(section, out);
     if (out.verify != Verify::kNone && out.client_ca.empty()) {
         section.fault("client_ca", "verifying clients needs the PEM file of their CA");
     }
@@ -171,10 +256,11 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
         section.fault("bind",
                       "plaintext is for loopback: use type tls or wss, or say \"plaintext\": true");
     }
-    if (!out.anonymous && out.verify != Verify::kRequired) {
+    if (!out.anonymous && out.verify != Verify::kRequired && out.auth.empty() &&
+        out.psk_file.empty()) {
         section.fault("anonymous",
                       "nobody could be told apart here: set verify to required (type tls), "
-                      "or \"anonymous\": true to let everyone in");
+                      "name the schemes of devices (auth), or \"anonymous\": true to let everyone in");
     }
     return section.done();
 }
@@ -261,6 +347,8 @@ std::string read_limits(const Json& json, GatewayLimits& gateway, StateLimits& s
     section.number("queue_bytes_max", state.queue_bytes_max, 1024, 1024 * kTiB);
     section.number("outbox_messages_max", state.outbox_messages_max, 1, 1'000'000'000'000);
     section.number("outbox_bytes_max", state.outbox_bytes_max, 1024, 1024 * kTiB);
+    section.number("records_max", state.records_max, 0, 1'000'000'000);
+    section.number("records_bytes_max", state.records_bytes_max, 0, 1024 * kTiB);
     return section.done();
 }
 
@@ -277,17 +365,78 @@ std::string read_listeners(const Json& json, std::vector<ListenerConfig>& out) {
     return "";
 }
 
+// {"alice": "admin", "*": "read-only"}
+std::string read_operators(const Json& json, std::map<std::string, access::Role>& out) {
+    if (!json.is_object()) {
+        return "api.operators: must be an object of names and roles";
+    }
+    for (const auto& [name, role] : json.items()) {
+        const auto parsed =
+            access::parse_role(role.is_string() ? role.get<std::string>() : std::string());
+        if (!parsed || *parsed == access::Role::kApp) {
+            return "api.operators." + name + ": must be one of: read-only, operator, admin";
+        }
+        out[name] = *parsed;
+    }
+    return "";
+}
+
 std::string read_api(const Json& json, Config& out) {
     Section section(json, "api");
+    ApiAccessConfig& access = out.api_access;
     bool plaintext = false;
     section.flag("enabled", out.api_enabled);
     section.flag("plaintext", plaintext);
     section.endpoint("bind", out.api);
-    if (!out.api.is_loopback() && !plaintext) {
-        section.fault("bind",
-                      "the API is open to whoever reaches it: bind it to loopback, or say "
-                      "\"plaintext\": true");
+    section.text("certificate", access.certificate);
+    section.text("private_key", access.private_key);
+    section.text("client_ca", access.client_ca);
+    if (const Json* operators = section.take("operators")) {
+        section.adopt(read_operators(*operators, access.operators));
     }
+    std::size_t auth = out.api.is_loopback() ? 0 : 1;
+    section.word("auth", auth, {"loopback", "required"});
+    access.required = auth == 1;
+    if (!out.api.is_loopback() && !plaintext && access.certificate.empty()) {
+        section.fault("bind",
+                      "tokens would cross the network in the clear: bind it to loopback, give it a "
+                      "certificate, or say \"plaintext\": true");
+    }
+    if (!out.api.is_loopback() && !access.required) {
+        section.fault("auth", "must be required: others than this machine reach the API");
+    }
+    if (access.certificate.empty() != access.private_key.empty()) {
+        section.fault("private_key", "certificate and private_key: both or neither");
+    }
+    if (access.client_ca.empty() != access.operators.empty() ||
+        (!access.client_ca.empty() && access.certificate.empty())) {
+        section.fault("client_ca",
+                      "operators' certificates need certificate, client_ca and operators (who has "
+                      "which role)");
+    }
+    return section.done();
+}
+
+std::string read_registration(const Json& json, RegistrationConfig& out) {
+    Section section(json, "registration");
+    out.enabled = true;
+    section.endpoint("bind", out.bind);
+    section.text("certificate", out.certificate);
+    section.text("private_key", out.private_key);
+    section.number("address_rate_max", out.address_rate_max, 0, 1'000'000);
+    if (out.certificate.empty() != out.private_key.empty()) {
+        section.fault("private_key", "certificate and private_key: both or neither");
+    }
+    if (out.certificate.empty() && !out.bind.is_loopback()) {
+        section.fault("certificate", "devices are told their secrets here: needs a certificate");
+    }
+    return section.done();
+}
+
+std::string read_audit(const Json& json, AuditConfig& out) {
+    Section section(json, "audit");
+    section.number("file_bytes_max", out.file_bytes_max, 64 << 10, 1024 * kMiB);
+    section.number("files_max", out.files_max, 2, 10'000);
     return section.done();
 }
 
@@ -391,6 +540,34 @@ std::string find_self(Config& config) {
     return "node.id: \"" + name + "\" is not the name of any of cluster.nodes";
 }
 
+std::string read_auth(const Json& json, AuthConfig& out) {
+    Section section(json, "auth");
+    section.text("jwks_file", out.jwks_file);
+    section.text("jwt_issuer", out.jwt_issuer);
+    section.text("jwt_audience", out.jwt_audience);
+    section.text("jwt_claim", out.jwt_claim);
+    section.number("jwt_leeway_s", out.jwt_leeway_s, 0, 3600);
+    section.number("jwt_lifetime_max_s", out.jwt_lifetime_max_s, 0, kU32);
+    section.number("hmac_age_max_s", out.hmac_age_max_s, 0, kU32);
+    section.number("password_threads", out.password_threads, 1, 64);
+    section.number("password_queue_max", out.password_queue_max, 1, 65'536);
+    section.number("address_failures_max", out.address_failures_max, 0, 1'000'000);
+    section.number("identity_failures_max", out.identity_failures_max, 0, 1'000'000);
+    section.number("failure_window_s", out.failure_window_s, 1, 86'400);
+    section.number("failure_out_s", out.failure_out_s, 1, 86'400);
+    section.number("flapping_max", out.flapping_max, 0, 1'000'000);
+    section.number("flapping_window_s", out.flapping_window_s, 1, 86'400);
+    section.number("flapping_out_s", out.flapping_out_s, 1, 86'400);
+    section.text("http_url", out.http_url);
+    section.number("http_timeout_ms", out.http_timeout_ms, 100, 30'000);
+    section.number("http_cache_s", out.http_cache_s, 0, 3600);
+    section.number("http_requests_max", out.http_requests_max, 1, 10'000);
+    std::size_t denied = 0;
+    section.word("on_denied", denied, {"close", "ignore"});
+    out.close_denied = denied == 0;
+    return section.done();
+}
+
 std::string read_sys(const Json& json, Config& out) {
     Section section(json, "sys");
     section.number("interval_s", out.sys_interval_s, 0, 86'400);
@@ -406,7 +583,11 @@ std::string read_config(const Json& json, Config& out) {
     };
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
+    inner("auth", [&](const Json& value) { return read_auth(value, out.auth); });
     inner("api", [&](const Json& value) { return read_api(value, out); });
+    inner("registration",
+          [&](const Json& value) { return read_registration(value, out.registration); });
+    inner("audit", [&](const Json& value) { return read_audit(value, out.audit); });
     inner("sys", [&](const Json& value) { return read_sys(value, out); });
     inner("cluster", [&](const Json& value) { return read_cluster(value, out.cluster); });
     section.adopt(find_self(out));
@@ -475,6 +656,9 @@ Config default_config(const std::string& data_dir) {
         tls.private_key = certs / "server.key";
         tls.client_ca = certs / "ca.crt";
         tls.verify = Verify::kOptional;
+        if (std::filesystem::exists(certs / "ca.crl")) {
+            tls.crl = certs / "ca.crl";
+        }
         config.listeners.push_back(tls);
     }
     return config;

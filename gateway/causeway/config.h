@@ -4,11 +4,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/result.h"
 #include "core/message/command.h"
+#include "gateway/auth/admit.h"
+#include "gateway/access/token.h"
 
 namespace causeway::root {
 
@@ -22,6 +26,11 @@ struct Endpoint {
 
 enum class Verify : std::uint8_t { kNone, kOptional, kRequired };
 
+struct CertificateConfig {
+    std::string certificate;  // PEM files
+    std::string private_key;
+};
+
 struct ListenerConfig {
     bool tls = false;
     bool websocket = false;
@@ -33,6 +42,43 @@ struct ListenerConfig {
     std::string private_key;
     std::string client_ca;
     Verify verify = Verify::kNone;
+    std::vector<CertificateConfig> certificates;  // further ones, chosen by the name asked for
+    std::string crl;                              // PEM file of revocation lists
+    bool crl_required = false;
+    bool tls13_only = false;
+    std::string ciphers;       // TLS 1.2; empty: ours
+    std::string ciphersuites;  // TLS 1.3
+    std::string psk_file;      // pre-shared keys of devices that are in no registry
+    auth::SchemeSet auth;  // how devices prove themselves; empty: there are none here
+    std::shared_ptr<const std::vector<auth::Permission>> permissions;  // null: see ListenerPolicy
+
+    [[nodiscard]] bool takes_psk() const {
+        return auth.has(auth::Scheme::kPsk) || !psk_file.empty();
+    }
+};
+
+struct AuthConfig {
+    std::string jwks_file;  // keys of tokens; empty: none are taken
+    std::string jwt_issuer;
+    std::string jwt_audience;
+    std::string jwt_claim = "sub";
+    std::uint32_t jwt_leeway_s = 30;
+    std::uint32_t jwt_lifetime_max_s = 0;
+    std::uint32_t hmac_age_max_s = 0;
+    std::uint32_t password_threads = 1;
+    std::uint32_t password_queue_max = 256;
+    std::uint32_t address_failures_max = 300;  // within failure_window_s; 0: any number
+    std::uint32_t identity_failures_max = 10;
+    std::uint32_t failure_window_s = 60;
+    std::uint32_t failure_out_s = 60;
+    std::uint32_t flapping_max = 0;
+    std::uint32_t flapping_window_s = 60;
+    std::uint32_t flapping_out_s = 300;
+    bool close_denied = true;
+    std::string http_url;  // of the callback; empty: none
+    std::uint32_t http_timeout_ms = 3'000;
+    std::uint32_t http_cache_s = 10;
+    std::uint32_t http_requests_max = 64;
 };
 
 struct WalConfig {
@@ -99,6 +145,29 @@ struct ClusterConfig {
     std::string ca;
 };
 
+// Who may use the HTTP API, and by what certificate it shows itself.
+struct ApiAccessConfig {
+    bool required = false;    // also who connects from this machine says who it is
+    std::string certificate;  // PEM files; empty: in the clear
+    std::string private_key;
+    std::string client_ca;  // of operators' certificates
+    std::map<std::string, access::Role> operators;  // by name; "*": any other
+};
+
+// The listener at which devices ask for credentials.
+struct RegistrationConfig {
+    bool enabled = false;
+    Endpoint bind;
+    std::string certificate;  // PEM files
+    std::string private_key;
+    std::uint32_t address_rate_max = 10;  // requests a second of one address; 0: any
+};
+
+struct AuditConfig {
+    std::uint64_t file_bytes_max = 64U << 20;
+    std::uint32_t files_max = 16;
+};
+
 struct Config {
     std::string node_id = "node1";
     std::string data_dir = "data";
@@ -107,12 +176,16 @@ struct Config {
     std::vector<ListenerConfig> listeners;
     bool api_enabled = true;
     Endpoint api{"127.0.0.1", 8080};
+    ApiAccessConfig api_access;
+    RegistrationConfig registration;
+    AuditConfig audit;
     std::string rules_dir;  // empty: no rules
     std::string log_level = "info";
     std::uint32_t sys_interval_s = 10;  // between messages under $SYS; 0: none
     WalConfig wal;
     StoreConfig store;
     GatewayLimits gateway;
+    AuthConfig auth;
     StateLimits state;
     ClusterConfig cluster;
 };

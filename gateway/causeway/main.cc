@@ -19,10 +19,16 @@ int main(int argc, char** argv) {
         "  causeway queue receive alarms\n"
         "  causeway bench pub --port 1883 --connections 64 --qos 1 --duration 10\n"
         "Each subcommand has its own --help.");
+    app.fallthrough();  // what says who asks may stand behind any subcommand
+    causeway::root::add_access_options(app);
     int exit_code = 0;
     causeway::root::add_serve_command(app, exit_code);
     causeway::root::add_cert_commands(app, exit_code);
     causeway::root::add_rules_commands(app, exit_code);
+    causeway::root::add_product_commands(app, exit_code);
+    causeway::root::add_device_commands(app, exit_code);
+    causeway::root::add_token_commands(app, exit_code);
+    causeway::root::add_audit_commands(app, exit_code);
     causeway::root::add_queue_commands(app, exit_code);
     causeway::root::add_cluster_commands(app, exit_code);
     causeway::bench::add_bench_commands(app, exit_code, causeway::root::fetch);

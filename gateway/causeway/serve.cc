@@ -20,10 +20,13 @@
 #include "core/io/signals.h"
 #include "core/wal/posix_disk.h"
 #include "core/wal/write_behind_disk.h"
-#include "gateway/api/api.h"
+#include "gateway/causeway/api_server.h"
+#include "gateway/causeway/auth_setup.h"
+#include "gateway/causeway/listeners_tls.h"
 #include "gateway/causeway/random_number.h"
 #include "gateway/causeway/rules_directory.h"
 #include "gateway/net/gateway.h"
+#include "gateway/registry/directory.h"
 #include "gateway/router/rule_metrics.h"
 #include "gateway/router/rules_router.h"
 #include "rules/runner/runner.h"
@@ -41,6 +44,8 @@ constexpr int kExitStart = 2;
 constexpr int kExitDisk = 3;
 constexpr std::uint64_t kGraceMs = 2'000;
 constexpr std::uint64_t kRulesPollMs = 1'000;
+constexpr std::uint64_t kTlsPollMs = 2'000;
+constexpr std::uint64_t kTlsWarnMs = 12ULL * 3600 * 1000;
 
 [[noreturn]] void end_process(const std::string& line) {
     spdlog::critical("{}; stopping: what cannot be trusted must not serve", line);
@@ -56,7 +61,10 @@ public:
           seed_(random_number()),
           router_(config.node_id, seed_),
           rules_timer_(admin_, [this] { reload_if_changed(); }),
-          sys_timer_(admin_, [this] { publish_sys(); }) {}
+          tls_timer_(admin_, [this] { (void)tls_.refresh(*gateway_, now_s(), false); }),
+          warn_timer_(admin_, [this] { tls_.warn(now_s()); }),
+          sys_timer_(admin_, [this] { publish_sys(); }),
+          auth_timer_(admin_, [this] { auth_.refresh(*gateway_); }) {}
 
     Result<> open();
     void run();
@@ -72,6 +80,11 @@ private:
     void reload();
     void reload_if_changed();
     void publish_sys();
+    // Effect: reads certificates, keys, CAs and revocation lists again.
+    Result<> reload_tls() { return tls_.refresh(*gateway_, now_s(), true); }
+    [[nodiscard]] std::int64_t now_s() const {
+        return static_cast<std::int64_t>(clock_.wall_ms() / 1000);
+    }
     Result<> write_ports();
     [[nodiscard]] std::string more_metrics();
     void stop();
@@ -86,13 +99,19 @@ private:
     std::vector<std::unique_ptr<wal::Disk>> fault_disks_;  // each on the one before it
 #endif
     std::unique_ptr<node::Node> node_;
+    ListenersTls tls_;
     std::unique_ptr<net::Gateway> gateway_;
     std::vector<std::unique_ptr<Outbox>> outboxes_;  // one a set, with its runner
     std::vector<std::unique_ptr<rules::Runner>> runners_;
     std::thread sink_thread_;
-    std::unique_ptr<api::Api> api_;
+    registry::Directory directory_;
+    AuthSetup auth_;
+    std::unique_ptr<ApiServer> api_;
     io::Timer rules_timer_;
+    io::Timer tls_timer_;
+    io::Timer warn_timer_;
     io::Timer sys_timer_;
+    io::Timer auth_timer_;
     std::uint64_t rules_fingerprint_ = 0;
     std::uint64_t cluster_rules_ = 0;  // the version the cluster has active; 0: the directory's
     MonoMs started_at_ = 0;
@@ -117,19 +136,18 @@ Result<> Hub::open() {
     if (*loaded) {
         activate(std::move(*loaded));
     }
+    node_->watch_documents(admin_, [this](const node::Node::SharedDocuments& documents) {
+        for (const std::string& problem : directory_.update(documents)) {
+            spdlog::error("{}; it counts as absent", problem);
+        }
+    });
     node_->watch_rules(admin_, [this](const control::RuleVersion& rules) { take_rules(rules); });
     if (auto opened = open_gateway(); !opened) {
         return opened;
     }
     if (config_.api_enabled) {
-        api::ApiOptions options;
-        options.host = config_.api.host;
-        options.port = config_.api.port;
-        // A payload as large as a packet, in base64, and the JSON around it.
-        constexpr std::size_t kAround = 64U << 10;
-        options.body_bytes_max = std::size_t{config_.gateway.packet_bytes_max} / 3 * 4 + kAround;
-        auto api = api::Api::open(
-            admin_, options, *node_, *gateway_, [this] { return more_metrics(); },
+        auto api = ApiServer::open(
+            admin_, config_, *node_, *gateway_, directory_, [this] { return more_metrics(); },
             {[this] { return router_.active(); }, [this] { return router_.statistics(); }});
         if (!api) {
             return tl::unexpected(api.error());
@@ -259,26 +277,26 @@ Result<> Hub::open_gateway() {
     limits.connect_timeout_s = config_.gateway.connect_timeout_s;
     limits.packet_timeout_s = config_.gateway.packet_timeout_s;
     limits.waiting_bytes_max = config_.gateway.output_bytes_max;
+    limits.close_denied = config_.auth.close_denied;
+    if (auto opened = auth_.open(config_.auth, directory_, options.shard.auth); !opened) {
+        return opened;
+    }
+    if (auto opened = tls_.open(config_.listeners, now_s()); !opened) {
+        return opened;
+    }
     for (const ListenerConfig& listener : config_.listeners) {
         net::ListenerOptions made;
         made.host = listener.bind.host;
         made.port = listener.bind.port;
         made.backlog = static_cast<int>(config_.gateway.listen_backlog);
         made.policy.anonymous = listener.anonymous;
+        made.policy.schemes = listener.auth;
+        made.policy.permissions = listener.permissions;
         made.websocket = listener.websocket;
         made.proxy_protocol = listener.proxy_protocol;
-        if (listener.tls) {
-            certs::ServerTlsConfig tls;
-            tls.certificate = listener.certificate;
-            tls.private_key = listener.private_key;
-            tls.client_ca = listener.client_ca;
-            tls.verify = static_cast<certs::Verify>(listener.verify);
-            auto context = certs::make_server_context(tls);
-            if (!context) {
-                return tl::unexpected(context.error());
-            }
-            made.tls = *context;
-        }
+        const net::ListenerTls tls = tls_.of(options.listeners.size());
+        made.tls = tls.context;
+        made.psks = tls.psks;
         options.listeners.push_back(std::move(made));
     }
     auto gateway = net::Gateway::open(options, [this](io::Loop& loop, SubmitterEvents& events) {
@@ -406,9 +424,14 @@ Result<> Hub::write_ports() {
     }
     if (api_) {
         ports["api"] = api_->port();
+        if (api_->registration_port() != 0) {
+            ports["registration"] = api_->registration_port();
+            spdlog::info("devices register on port {}", api_->registration_port());
+        }
         Endpoint bound = config_.api;
         bound.port = api_->port();
-        spdlog::info("HTTP API on http://{}", bound.text());
+        spdlog::info("HTTP API on {}://{}",
+                     config_.api_access.certificate.empty() ? "http" : "https", bound.text());
     }
     const std::string file = config_.data_dir + "/ports.json";
     std::ofstream out(file + ".new");
@@ -431,8 +454,12 @@ void Hub::run() {
     signals_ = std::make_unique<io::SignalWatcher>(
         admin_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int signal) {
             if (signal == SIGHUP) {
+                (void)reload_tls();  // the log has what is wrong
                 if (!config_.rules_dir.empty()) {
                     reload();
+                }
+                if (api_) {
+                    api_->refresh_tls(true);
                 }
                 return;
             }
@@ -442,8 +469,12 @@ void Hub::run() {
     if (!config_.rules_dir.empty()) {
         rules_timer_.start(kRulesPollMs, kRulesPollMs);
     }
+    auth_timer_.start(kRulesPollMs, kRulesPollMs);
     sink_thread_ = std::thread([this] { sinks_.run(); });
     gateway_->start();
+    tls_timer_.start(kTlsPollMs, kTlsPollMs);
+    tls_.warn(now_s());
+    warn_timer_.start(kTlsWarnMs, kTlsWarnMs);
     started_at_ = admin_.now_ms();
     if (config_.sys_interval_s != 0) {
         const std::uint64_t interval_ms = std::uint64_t{config_.sys_interval_s} * 1000;

@@ -31,6 +31,8 @@ void Shard::turn_end() {
     static_assert(kStages == Connection::kStages);
     count_connected();
     begin_handshakes();
+    recheck_sessions();
+    recheck_some();
     serve_connects();
     if (!accepting_) {
         pace_accepts();

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "certs/context.h"
 #include "core/base/check.h"
 #include "core/io/proxy_header.h"
+#include "gateway/net/device_scram.h"
 #include "gateway/net/shard.h"
 
 namespace causeway::net {
@@ -21,15 +23,15 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
     : shard_(shard),
       nonce_(nonce),
       stream_(std::move(stream)),
-      policy_(listener.policy),
+      listener_(&listener),
       session_(
           nonce,
-          session::Peer{std::move(host), auth::may_connect(listener.policy, auth::Presented{})},
+          session::Peer{std::move(host), auth::may_connect(listener.policy, false)},
           shard.options_.limits, shard.status_.sessions, random, shard.loop_.now_ms()) {
     if (listener.proxy_protocol || listener.websocket || listener.tls != nullptr) {
         front_ = std::make_unique<Front>();
         front_->proxy = listener.proxy_protocol;
-        front_->tls = listener.tls;
+        front_->tls = listener.tls != nullptr;
         if (listener.websocket) {
             front_->websocket = std::make_unique<io::WebSocket>(kSubprotocols);
         }
@@ -37,11 +39,11 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
 }
 
 bool Connection::begin_handshake() {
-    auto tls = io::TlsSession::server(front_->tls.get());
+    auto tls = io::TlsSession::server(listener_->tls.get());
     if (!tls) {
         return false;
     }
-    front_->tls.reset();
+    front_->tls = false;
     const std::string early = std::exchange(front_->early_bytes, {});
     if (!front_->websocket) {
         front_.reset();
@@ -54,13 +56,35 @@ bool Connection::begin_handshake() {
 void Connection::on_open(io::TcpStream& stream) {
     shard_.end_handshake(*this);
     const io::TlsSession* tls = stream.tls();
-    const auto peer = tls == nullptr ? std::nullopt : tls->peer();
-    auth::Presented presented;
-    if (peer) {
-        presented.certificate_verified = peer->verified;
-        presented.common_name = peer->verified ? peer->common_name : std::string{};
+    if (tls == nullptr) {
+        return;
     }
-    session_.set_may_connect(auth::may_connect(policy_, presented));
+    shard_.status_.tls_resumed += tls->resumed() ? 1 : 0;
+    // The context may be another since the handshake began, and the certificate's time may be over
+    // since the session that was resumed.
+    if (!still_trusted() || (tls->resumed() && certs::certificate_expired(tls->native()))) {
+        shard_.dismiss(*this);
+        return;
+    }
+    const auto peer = tls->peer();
+    const bool proven = peer && (peer->verified || !peer->psk_identity.empty());
+    if (proven) {
+        shown_ = std::make_unique<Shown>();
+        shown_->verified = peer->verified;
+        shown_->psk_identity = peer->psk_identity;
+        shown_->certificate = {peer->common_name, peer->subject, peer->fingerprint, peer->uris};
+    } else {
+        shown_.reset();
+    }
+    session_.set_may_connect(auth::may_connect(listener_->policy, proven));
+}
+
+// The handshake stands still until the key is there, or it is known that there is none.
+void Connection::on_psk(io::TcpStream&, std::string_view identity) {
+    shown_ = std::make_unique<Shown>();
+    shown_->psk_identity = identity;
+    shown_->psk_asked = true;
+    shard_.find_psk(*this, identity);
 }
 
 void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
@@ -68,7 +92,7 @@ void Connection::on_bytes(io::TcpStream&, std::string_view bytes) {
         take_proxy_header(bytes);
         return;
     }
-    if (front_ && front_->tls != nullptr) {
+    if (front_ && front_->tls) {
         take_client_hello(bytes);
         return;
     }
@@ -103,7 +127,7 @@ void Connection::take_proxy_header(std::string_view bytes) {
     }
     front_->proxy = false;
     const std::string rest = std::exchange(front_->early_bytes, {}).substr(header.size);
-    if (front_->tls == nullptr && !front_->websocket) {
+    if (!front_->tls && !front_->websocket) {
         front_.reset();
     }
     if (!rest.empty()) {
@@ -220,11 +244,19 @@ Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes
     if (stage_ == Stage::kQueued) {
         return Door::kQueued;
     }
-    if (!shard_.admit_client(connect->client_id)) {
+    if (attempt_ != nullptr && attempt_->waiting) {
+        return Door::kQueued;
+    }
+    if (attempt_ == nullptr && !identified_ && !shard_.admit_client(connect->client_id)) {
         session_.on_refused(*connect, mqtt::ReasonCode::kConnectionRateExceeded, 1,
                             shard_.effects_);
         shard_.perform(*this);
         return Door::kRefused;
+    }
+    if (!identified_) {
+        if (const Door door = identify(*connect); door != Door::kOpen) {
+            return door;
+        }
     }
     if (shard_.connect_may_go()) {
         admitted_ = true;
@@ -235,6 +267,48 @@ Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes
     }
     ++shard_.status_.refused_busy;
     session_.on_refused(*connect, mqtt::ReasonCode::kServerBusy, shard_.retry_after_s(),
+                        shard_.effects_);
+    shard_.perform(*this);
+    return Door::kRefused;
+}
+
+Connection::Door Connection::identify(const mqtt::Connect& connect) {
+    if (attempt_ == nullptr) {
+        attempt_ = std::make_shared<Attempt>();
+    }
+    auth::Presented presented;
+    presented.client_id = connect.client_id;
+    presented.user_name = connect.user_name;
+    presented.password = connect.password;
+    presented.host = session_.host();
+    if (shown_ != nullptr) {
+        presented.certificate = shown_->verified ? &shown_->certificate : nullptr;
+        presented.psk_identity = shown_->psk_identity;
+    }
+    presented.method = connect.properties.authentication_method;
+    presented.method_data =
+        connect.properties.authentication_data.value_or(std::string_view{});
+    Verdict verdict = shard_.authenticator_.step(nonce_, attempt_, presented, listener_->policy);
+    if (verdict.kind == Verdict::Kind::kWait) {
+        attempt_->waiting = true;
+        stream_->pause_reading();
+        return Door::kQueued;
+    }
+    attempt_.reset();
+    if (verdict.kind == Verdict::Kind::kDeny) {
+        return refuse(connect, verdict);
+    }
+    shown_.reset();
+    identified_ = true;
+    membership_ = std::move(verdict.membership);
+    if (verdict.admission.access != nullptr || verdict.admission.methods != nullptr) {
+        session_.admit(std::move(verdict.admission));
+    }
+    return Door::kOpen;
+}
+
+Connection::Door Connection::refuse(const mqtt::Connect& connect, const Verdict& verdict) {
+    session_.on_refused(connect, reason_of(verdict.denial), verdict.retry_after_s,
                         shard_.effects_);
     shard_.perform(*this);
     return Door::kRefused;
@@ -255,7 +329,8 @@ void Connection::refuse_queued() {
 bool Connection::available(const mqtt::Packet& packet) const {
     const auto* connect = std::get_if<mqtt::Connect>(&packet);
     return connect == nullptr ||
-           shard_.submitter_->available(shard_.submitter_->home(connect->client_id));
+           shard_.submitter_->available(
+               shard_.submitter_->home(session_.client_id_for(connect->client_id)));
 }
 
 void Connection::on_writable(io::TcpStream&) {}
@@ -263,6 +338,9 @@ void Connection::on_writable(io::TcpStream&) {}
 void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     if (end == io::StreamEnd::kTlsFailed) {
         ++shard_.status_.tls_failed;
+        if (shown_ != nullptr && shown_->psk_asked) {
+            shard_.authenticator_.proof_failed(shown_->psk_identity, session_.host());
+        }
     }
     session_.on_closed(shard_.effects_);
     shard_.perform(*this);

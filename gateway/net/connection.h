@@ -12,6 +12,7 @@
 #include "core/io/timer.h"
 #include "core/io/websocket.h"
 #include "gateway/auth/admit.h"
+#include "gateway/net/authenticator.h"
 #include "gateway/session/session.h"
 
 namespace causeway::net {
@@ -37,6 +38,7 @@ public:
 
     void on_open(io::TcpStream& stream) override;
     void on_bytes(io::TcpStream& stream, std::string_view bytes) override;
+    void on_psk(io::TcpStream& stream, std::string_view identity) override;
     void on_writable(io::TcpStream& stream) override;
     void on_end(io::TcpStream& stream, io::StreamEnd end, std::string_view why) override;
 
@@ -58,14 +60,17 @@ public:
     [[nodiscard]] std::uint64_t nonce() const { return nonce_; }
     [[nodiscard]] bool open() const { return stream_ != nullptr; }
     [[nodiscard]] io::TcpStream& stream() { return *stream_; }
+    [[nodiscard]] const ListenerOptions& listener() const { return *listener_; }
+    // What TLS knows of the peer is good for the listener as it is now.
+    [[nodiscard]] bool still_trusted() const;
 
 private:
     friend class Shard;
     // What few listeners put between the stream and MQTT.
     struct Front {
-        bool proxy = false;               // the PROXY header has not come yet
-        std::string early_bytes;          // of the PROXY header or the first of TLS
-        std::shared_ptr<ssl_ctx_st> tls;  // waits to begin
+        bool proxy = false;       // the PROXY header has not come yet
+        bool tls = false;         // TLS waits to begin
+        std::string early_bytes;  // of the PROXY header or the first of TLS
         std::unique_ptr<io::WebSocket> websocket;
     };
 
@@ -82,6 +87,9 @@ private:
     // What became of the CONNECT at the door.
     enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
     Door knock(const mqtt::Packet& packet, std::size_t bytes);
+    // Who is it? kQueued: not known yet.
+    Door identify(const mqtt::Connect& connect);
+    Door refuse(const mqtt::Connect& connect, const Verdict& verdict);
 
     Shard& shard_;
     std::uint64_t nonce_;
@@ -89,12 +97,24 @@ private:
     std::string kept_;        // the start of a packet, or bytes not taken yet
     std::size_t wanted_ = 0;  // kept_ is of no use below this size
     io::TimerWheel::Id timer_;
-    auth::ListenerPolicy policy_;
+    const ListenerOptions* listener_;  // of the shard
+    // Who is at the other end of TLS, until CONNECT; null: nobody has shown anything.
+    struct Shown {
+        auth::Certificate certificate;
+        std::string psk_identity;
+        bool verified = false;
+        bool psk_asked = false;  // and, until psk_identity is set, not proven
+    };
+    std::unique_ptr<Shown> shown_;
+    std::shared_ptr<Attempt> attempt_;        // its CONNECT is looked into
+    std::unique_ptr<Membership> membership_;  // what let it in, if it is a device's
     std::unique_ptr<Front> front_;  // null: MQTT, or TLS and MQTT, and nothing else
     session::Session session_;
     bool paused_ = false;       // in the shard's list
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
+    bool psk_of_file_ = false;  // its listener's file has the key of its handshake
+    bool identified_ = false;   // and before that, it is known whose it is
     Stage stage_ = Stage::kHalfOpen;
 };
 

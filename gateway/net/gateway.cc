@@ -33,7 +33,11 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &Counters::limit_packet_bytes,
                                &Counters::limit_topic,
                                &Counters::limit_receive_maximum,
-                               &Counters::limit_publish_rate}) {
+                               &Counters::limit_publish_rate,
+                               &Counters::publishes_denied,
+                               &Counters::filters_denied,
+                               &Counters::deliveries_denied,
+                               &Counters::credentials_expired}) {
         sum.sessions.*counter += one.sessions.*counter;
     }
     for (const auto counter : {&ShardStatus::connections,
@@ -54,6 +58,9 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &ShardStatus::connection_bytes,
                                &ShardStatus::table_bytes,
                                &ShardStatus::tls_failed,
+                               &ShardStatus::tls_resumed,
+                               &ShardStatus::tls_psk,
+                               &ShardStatus::tls_dismissed,
                                &ShardStatus::proxy_failed,
                                &ShardStatus::websocket_refused,
                                &ShardStatus::bytes_in,
@@ -61,6 +68,14 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &ShardStatus::paused}) {
         sum.*counter += one.*counter;
     }
+    for (std::size_t i = 0; i < auth::kDenials; ++i) {
+        sum.auth.denied[i] += one.auth.denied[i];
+    }
+    for (std::size_t i = 0; i < auth::kSchemes; ++i) {
+        sum.auth.granted[i] += one.auth.granted[i];
+    }
+    sum.auth.rechecked += one.auth.rechecked;
+    sum.auth.closed += one.auth.closed;
 }
 
 }  // namespace
@@ -68,6 +83,8 @@ void add(ShardStatus& sum, const ShardStatus& one) {
 Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
                                                const Shard::MakeSubmitter& make_submitter) {
     std::unique_ptr<Gateway> gateway(new Gateway);
+    gateway->workers_ = std::make_unique<SlowWorkers>(options.shard.auth.slow_threads,
+                                                      options.shard.auth.slow_queue_max);
     ShardOptions shard_options = options.shard;
     shard_options.connections_max = std::max(1U, options.shard.connections_max / options.loops);
     AdmissionOptions& admission = shard_options.admission;
@@ -77,7 +94,8 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     }
     for (std::uint32_t i = 0; i < options.loops; ++i) {
         shard_options.random = options.shard.random + i;
-        auto shard = std::make_unique<Shard>(shard_options);
+        auto shard =
+            std::make_unique<Shard>(shard_options, *gateway->workers_, gateway->counts_);
         for (std::size_t at = 0; at < options.listeners.size(); ++at) {
             ListenerOptions listener = options.listeners[at];
             if (i != 0) {
@@ -132,6 +150,13 @@ void Gateway::stop() {
     threads_.clear();
 }
 
+void Gateway::set_tls(std::size_t listener, const ListenerTls& tls, bool recheck) {
+    for (auto& shard : shards_) {
+        shard->loop().post(
+            [&shard, listener, tls, recheck] { shard->set_tls(listener, tls, recheck); });
+    }
+}
+
 void Gateway::publish(std::vector<SysMessage> messages) {
     Shard& first = *shards_.front();
     first.loop().post([&first, messages = std::move(messages)] { first.publish(messages); });
@@ -140,6 +165,12 @@ void Gateway::publish(std::vector<SysMessage> messages) {
 void Gateway::wake_queues(const std::vector<std::string>& queues) {
     for (auto& shard : shards_) {
         shard->loop().post([&shard, queues] { shard->wake_queues(queues); });
+    }
+}
+
+void Gateway::set_auth_settings(const std::shared_ptr<const auth::Settings>& settings) {
+    for (auto& shard : shards_) {
+        shard->loop().post([&shard, settings] { shard->set_auth_settings(settings); });
     }
 }
 

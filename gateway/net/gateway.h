@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -21,6 +22,7 @@ struct GatewayOptions {
     std::vector<ListenerOptions> listeners;
 };
 
+
 class Gateway {
 public:
     // Effect: binds every listener. Errors: one line naming the address.
@@ -38,16 +40,22 @@ public:
     void shut_down(std::uint64_t grace_ms);
     // Effect: ends the loops and their threads. Call after the core has stopped.
     void stop();
+    // Effect: Shard::set_tls() on every loop. Any thread.
+    void set_tls(std::size_t listener, const ListenerTls& tls, bool recheck);
     // Effect: publishes at QoS 0, as nobody's, from one of the loops. Any thread.
     void publish(std::vector<SysMessage> messages);
     // Effect: clients that consume these queues look again; none: all do. Any thread.
     void wake_queues(const std::vector<std::string>& queues);
+    // Effect: tokens are checked with other keys from now on. Any thread.
+    void set_auth_settings(const std::shared_ptr<const auth::Settings>& settings);
     // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
     void status(io::Loop& loop, absl::AnyInvocable<void(ShardStatus)> take);
 
 private:
     Gateway() = default;
+    ProductCounts counts_;
     std::vector<std::unique_ptr<Shard>> shards_;
+    std::unique_ptr<SlowWorkers> workers_;  // posts to the shards' loops: ends before they do
     std::vector<std::thread> threads_;
     std::vector<std::uint16_t> ports_;
 };

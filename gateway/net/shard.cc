@@ -27,7 +27,7 @@ std::string host_of(const std::string& address) {
 
 }  // namespace
 
-Shard::Shard(const ShardOptions& options)
+Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts)
     : options_(options),
       timers_(loop_, kTimers, [this](std::uint64_t nonce) { on_timer(nonce); }),
       grace_(loop_,
@@ -36,6 +36,8 @@ Shard::Shard(const ShardOptions& options)
                      std::exchange(shut_down_done_, nullptr)();
                  }
              }),
+      authenticator_(loop_, options.auth, workers, counts, options.random, *this),
+      recheck_timer_(loop_, [this] { recheck_some(); }),
       queues_(*this),
       queue_timer_(loop_,
                    [this] {
@@ -54,6 +56,7 @@ Shard::Shard(const ShardOptions& options)
 
 void Shard::attach(const MakeSubmitter& make_submitter) {
     submitter_ = make_submitter(loop_, *this);
+    authenticator_.attach(*submitter_);
     hook_ = loop_.at_turn_end([this] { turn_end(); });
 }
 
@@ -66,7 +69,7 @@ void Shard::serve_queues() {
     }
 }
 
-Shard::~Shard() = default;
+Shard::~Shard() { authenticator_.detach(); }
 
 Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
     io::ListenOptions listen;
@@ -75,12 +78,15 @@ Result<std::uint16_t> Shard::listen(const ListenerOptions& options) {
     listen.reuse_port = true;
     listen.first = options.first;
     listen.backlog = options.backlog;
-    auto listener = io::TcpListener::listen(loop_, listen, [this, options](io::StreamPtr stream) {
-        accept(std::move(stream), options);
-    });
+    auto own = std::make_unique<ListenerOptions>(options);
+    auto listener =
+        io::TcpListener::listen(loop_, listen, [this, at = own.get()](io::StreamPtr stream) {
+            accept(std::move(stream), *at);
+        });
     if (!listener) {
         return tl::unexpected(listener.error());
     }
+    listening_.push_back(std::move(own));
     const std::uint16_t port = (*listener)->port();
     listeners_.push_back(std::move(*listener));
     return port;
@@ -440,6 +446,7 @@ ShardStatus Shard::status() const {
     const auto count = [this](Connection::Stage stage) {
         return stages_[static_cast<std::size_t>(stage)];
     };
+    status.auth = authenticator_.status();
     status.online = count(Connection::Stage::kOnline);
     status.half_open = count(Connection::Stage::kHalfOpen);
     status.connect_queue = count(Connection::Stage::kQueued);

@@ -13,11 +13,15 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
+
+#include "certs/psk_file.h"
 #include "core/io/loop.h"
 #include "core/io/tcp_listener.h"
 #include "core/io/timer.h"
 #include "core/message/submitter.h"
 #include "gateway/auth/admit.h"
+#include "gateway/net/authenticator.h"
 #include "gateway/net/queue_consumers.h"
 #include "gateway/net/rate_table.h"
 #include "gateway/session/session.h"
@@ -26,10 +30,18 @@ struct ssl_ctx_st;
 
 namespace causeway::net {
 
+// What a listener shows and whom it trusts; replaced while it runs.
+struct ListenerTls {
+    // Null: in the clear. With keys, io::accept_psk() was called.
+    std::shared_ptr<ssl_ctx_st> context;
+    std::shared_ptr<const certs::PskTable> psks;  // asked before the registry; null: none
+};
+
 struct ListenerOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
-    std::shared_ptr<ssl_ctx_st> tls;  // null: in the clear
+    std::shared_ptr<ssl_ctx_st> tls;              // as ListenerTls
+    std::shared_ptr<const certs::PskTable> psks;  // as ListenerTls
     auth::ListenerPolicy policy;
     bool websocket = false;       // MQTT in WebSocket frames (MQTT 5.0 §6)
     bool proxy_protocol = false;  // a load balancer says first who the client is
@@ -54,6 +66,7 @@ struct ShardOptions {
     std::uint32_t output_bytes_max = 8U << 20;
     std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
     AdmissionOptions admission;
+    AuthOptions auth;
     std::uint64_t random = 1;
 };
 
@@ -78,20 +91,25 @@ struct ShardStatus {
     std::uint64_t connection_bytes = 0;  // in memory, without TLS and what is on the way
     std::uint64_t table_bytes = 0;       // of slots and timers
     std::uint64_t tls_failed = 0;
+    std::uint64_t tls_resumed = 0;    // handshakes that went on from a session before
+    std::uint64_t tls_psk = 0;        // ... that asked for a pre-shared key
+    std::uint64_t tls_dismissed = 0;  // closed: not trusted any more, or of a date that is over
     std::uint64_t proxy_failed = 0;       // no PROXY header where one must be
     std::uint64_t websocket_refused = 0;  // ended before CONNACK: no upgrade, or bad frames
     std::uint64_t bytes_in = 0;
     std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
     std::uint64_t paused = 0;       // how often reading stopped because the core did not keep up
+    AuthStatus auth;
 };
 
 class Connection;
 struct SysMessage;
 
-class Shard final : public SubmitterEvents, QueueConsumers::Host {
+class Shard final : public SubmitterEvents, QueueConsumers::Host, Authenticator::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    explicit Shard(const ShardOptions& options);
+    // `workers` and `counts` are the gateway's and outlive it.
+    Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts);
     ~Shard() override;
     // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
     // core sends here, so the shard may be destroyed only after the core has stopped.
@@ -103,6 +121,10 @@ public:
 
     // Effect: listens; returns the port bound. Before the loop runs.
     Result<std::uint16_t> listen(const ListenerOptions& options);
+    // Effect: connections of this listener (its place in the order of listen()) that begin TLS from
+    // now on use these. With `recheck` every open connection is looked at again, some a turn, and
+    // closed (0x87) if its certificate or key is not good for its listener any more.
+    void set_tls(std::size_t listener, const ListenerTls& tls, bool recheck);
     // Effect: stops accepting and reading; each connection is closed with kServerShuttingDown when
     // its publishes are answered; `done` is called when all are gone or after `grace_ms`.
     void shut_down(std::uint64_t grace_ms, io::Task done);
@@ -112,6 +134,11 @@ public:
     // Effect: clients that consume these queues look again; none: all do.
     void wake_queues(const std::vector<std::string>& queues) {
         queues_.wake(queues, loop_.now_ms());
+    }
+
+    // Effect: tokens are checked with other keys from now on. Loop thread.
+    void set_auth_settings(std::shared_ptr<const auth::Settings> settings) {
+        authenticator_.set_settings(std::move(settings));
     }
 
     // SubmitterEvents.
@@ -153,6 +180,30 @@ private:
     void deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
                  const QueueMessage& message) override;
 
+    // listener_tls.cc
+    void recheck_sessions();
+    void dismiss(Connection& connection);
+    void find_psk(Connection& connection, std::string_view identity);
+
+    // Authenticator::Host; recheck.cc
+    void on_attempt(std::uint64_t nonce) override;
+    void on_recheck(const std::vector<std::string>& devices, bool all_devices,
+                    bool catalogue) override;
+    void recheck_some();
+    void recheck(Connection& connection);
+    void on_rechecked(std::uint64_t nonce, const std::string& device_key,
+                      const auth::DeviceLookup& lookup);
+    void apply_rights(Connection& connection, std::shared_ptr<const auth::Device> device);
+
+    // What changed, and how far the walk over the connections has come.
+    struct Changes {
+        absl::flat_hash_set<std::string> devices;
+        bool all_devices = false;
+        bool catalogue = false;
+
+        [[nodiscard]] bool any() const { return all_devices || catalogue || !devices.empty(); }
+    };
+
     // admission.cc: who gets in, and when
     void turn_end();
     void note_stage(Connection& connection);
@@ -177,11 +228,19 @@ private:
     std::unique_ptr<Submitter> submitter_;
     io::LoopTimers timers_;
     io::Timer grace_;
+    Authenticator authenticator_;
+    Changes changes_;   // since the walk began
+    Changes rechecks_;  // of the walk
+    std::size_t recheck_at_ = 0;  // the slot it has come to
+    std::uint32_t lookups_ = 0;   // of it, under way
+    io::Timer recheck_timer_;
     QueueConsumers queues_;
     io::Timer queue_timer_;
     MonoMs queue_timer_at_ = 0;
     io::TurnHook hook_;
     std::vector<std::unique_ptr<io::TcpListener>> listeners_;
+    std::vector<std::unique_ptr<ListenerOptions>> listening_;  // stay while connections refer to them
+    std::size_t recheck_left_ = 0;  // slots below this are still to be looked at
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
     std::vector<std::uint64_t> paused_;            // connections that wait for room, by nonce

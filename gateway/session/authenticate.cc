@@ -16,7 +16,8 @@ constexpr std::uint8_t kStepsMax = 16;
 }  // namespace
 
 bool Session::begin_authentication(std::string_view method) {
-    const AuthMethods* methods = limits_->authentication;
+    const AuthMethods* own = admission_ ? admission_->methods.get() : nullptr;
+    const AuthMethods* methods = own != nullptr ? own : limits_->authentication;
     Extras& extra = extras();
     extra.exchange = methods == nullptr ? nullptr : methods->begin(method);
     extra.auth_steps = 0;

@@ -58,7 +58,10 @@ std::optional<ReasonCode> Session::refusal(const mqtt::Connect& packet, bool cor
         return ReasonCode::kClientIdentifierNotValid;
     }
     // What the client may not publish it may not leave behind either.
-    if (packet.will && packet.will->topic.starts_with('$')) {
+    if (packet.will &&
+        (packet.will->topic.starts_with('$') ||
+         (access() != nullptr &&
+          !access()->may_publish(packet.will->topic, packet.will->qos, packet.will->retain)))) {
         return ReasonCode::kNotAuthorized;
     }
     if (packet.will && (packet.will->topic.size() > limits_->topic_bytes_max ||
@@ -84,7 +87,7 @@ void Session::handle(const mqtt::Connect& packet, bool core_available, Effects& 
         refuse_connect(ReasonCode::kBadAuthenticationMethod, out);  // [MQTT-4.12.0-1]
         return;
     }
-    client_id_ = std::string(packet.client_id);  // [MQTT-3.1.3-5]
+    client_id_ = std::string(client_id_for(packet.client_id));  // [MQTT-3.1.3-5]
     if (client_id_.empty()) {
         client_id_ = make_client_id(random_, nonce_);  // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
         extras().assigned_client_id = client_id_;
@@ -191,7 +194,7 @@ void Session::on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code,
     const std::string seconds = std::to_string(retry_after_s);
     const std::string reason = "try again in " + seconds + " s";
     mqtt::ConnackProperties properties;
-    if (packet.properties.request_problem_information) {
+    if (packet.properties.request_problem_information && retry_after_s != 0) {
         properties.reason_string = reason;
         properties.user_properties = {{"retry-after", seconds}};
     }

@@ -30,6 +30,14 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
     if (phase_ != Phase::kOnline || delivery.epoch != epoch_) {
         return;
     }
+    // A subscription outlives the connection that made it, and the permission it was made under.
+    if (access() != nullptr && !access()->may_receive(message.topic.view())) {
+        ++counters_->deliveries_denied;
+        if (delivery.n != 0) {
+            acknowledge(delivery.n, out);
+        }
+        return;
+    }
     if (delivery.qos == 0) {
         if (arrival.output_full) {
             ++counters_->deliveries_dropped_full;

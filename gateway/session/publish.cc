@@ -97,27 +97,58 @@ void Session::handle(const mqtt::Publish& packet, Effects& out) {
         refuse_topic(packet, ReasonCode::kTopicNameInvalid, out);
         return;
     }
+    if (access() != nullptr && !access()->may_publish(topic, packet.qos, packet.retain)) {
+        deny_publish(packet, out);
+        return;
+    }
     pass_on(packet, topic, out);
+}
+
+void Session::deny_publish(const mqtt::Publish& packet, Effects& out) {
+    ++counters_->publishes_denied;
+    if (version_ == Version::k5 || packet.qos == 0 || limits_->close_denied) {
+        refuse_topic(packet, ReasonCode::kNotAuthorized, out);
+        return;
+    }
+    ++counters_->publishes_refused;
+    if (packet.qos == 1) {
+        send(mqtt::Puback{packet.packet_id, ReasonCode::kSuccess, {}}, out);
+    } else {  // PUBREL follows; the core knows no such packet id and says so
+        send(mqtt::Pubrec{packet.packet_id, ReasonCode::kSuccess, {}}, out);
+    }
+}
+
+void Session::set_rates(std::uint32_t publishes, std::uint32_t bytes) {
+    if (admission_) {
+        admission_->publish_rate_max = publishes;
+        admission_->publish_bytes_rate_max = bytes;
+    }
 }
 
 // Each publish moves the time by which all of them are paid for at the allowed rate; a client more
 // than a second ahead of its payments is not read until it is back.
 void Session::pay(const mqtt::Publish& packet, Effects& out) {
     constexpr std::uint64_t kSecondUs = 1'000'000;
-    if (limits_->publish_rate_max == 0 && limits_->publish_bytes_rate_max == 0) {
+    const auto lower = [](std::uint32_t a, std::uint32_t b) {
+        return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+    };
+    const std::uint32_t rate =
+        lower(limits_->publish_rate_max, admission_ ? admission_->publish_rate_max : 0);
+    const std::uint32_t bytes_rate =
+        lower(limits_->publish_bytes_rate_max, admission_ ? admission_->publish_bytes_rate_max : 0);
+    if (rate == 0 && bytes_rate == 0) {
         return;
     }
     const std::uint64_t now_us = last_packet_at_ * 1000;
     std::uint64_t ahead_us = 0;
-    const auto add = [&](std::uint64_t& paid_us, std::uint64_t units, std::uint32_t rate) {
-        if (rate != 0) {
-            paid_us = std::max(paid_us, now_us) + units * kSecondUs / rate;
+    const auto add = [&](std::uint64_t& paid_us, std::uint64_t units, std::uint32_t per_s) {
+        if (per_s != 0) {
+            paid_us = std::max(paid_us, now_us) + units * kSecondUs / per_s;
             ahead_us = std::max(ahead_us, paid_us - now_us);
         }
     };
-    add(extras().paid_messages_us, 1, limits_->publish_rate_max);
-    add(extras().paid_bytes_us, packet.topic.size() + packet.payload.size(),
-        limits_->publish_bytes_rate_max);
+    add(extras().paid_messages_us, 1, rate);
+    add(extras().paid_bytes_us, packet.topic.size() + packet.payload.size(), bytes_rate);
     if (ahead_us > kSecondUs) {
         ++counters_->limit_publish_rate;
         held_until_ = last_packet_at_ + (ahead_us - kSecondUs + 999) / 1000;

@@ -62,6 +62,24 @@ ReasonCode Session::unsubscribe_queue(std::string_view filter, Effects& out) {
     return known ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted;
 }
 
+void Session::on_policy(std::shared_ptr<const auth::Policy> policy, Effects& out) {
+    if (!admission_ || !admission_->access) {
+        return;
+    }
+    if (!admission_->access->replace(std::move(policy))) {
+        on_shutdown(ReasonCode::kNotAuthorized, out);
+        return;
+    }
+    if (!extras_) {
+        return;
+    }
+    const std::size_t let_go = std::erase_if(extras_->queues, [this](const QueueSubscription& one) {
+        return !access()->may_subscribe(std::string(kQueuePrefix).append(one.queue), one.qos);
+    });
+    out.queues_changed = out.queues_changed || let_go != 0;
+    drop_idle_extras();
+}
+
 std::uint32_t Session::queue_room() const {
     if (phase_ != Phase::kOnline || !extras_ || extras_->queues.empty() || !window_open()) {
         return 0;

@@ -185,13 +185,24 @@ MonoMs Session::online_deadline() const {
     const MonoMs silent =
         keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
     const MonoMs partial = partial_deadline();
-    return silent == 0 || partial == 0 ? std::max(silent, partial) : std::min(silent, partial);
+    const MonoMs expiry = admission_ ? admission_->expires_at : 0;
+    const auto first = [](MonoMs a, MonoMs b) {  // 0: never
+        return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+    };
+    return first(first(silent, partial), expiry);
 }
 
 MonoMs Session::partial_deadline() const {
     return partial_since_ == 0 || limits_->packet_timeout_s == 0
                ? 0
                : partial_since_ + std::uint64_t{limits_->packet_timeout_s} * 1000;
+}
+
+void Session::set_expiry(MonoMs expires_at, Effects& out) {
+    if (admission_ && admission_->expires_at != expires_at) {
+        admission_->expires_at = expires_at;
+        out.deadline_changed = true;
+    }
 }
 
 void Session::on_partial(MonoMs now, Effects& out) {
@@ -222,6 +233,11 @@ void Session::on_timer(MonoMs now, Effects& out) {
         held_until_ = 0;
         last_packet_at_ = now;
         out.deadline_changed = true;
+        return;
+    }
+    if (admission_ && admission_->expires_at != 0 && admission_->expires_at <= now) {
+        ++counters_->credentials_expired;
+        fail(ReasonCode::kNotAuthorized, "the credentials have expired", out);
         return;
     }
     if (const MonoMs partial = partial_deadline(); partial != 0 && partial <= now) {

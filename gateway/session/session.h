@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "core/message/output.h"
+#include "gateway/auth/acl.h"
 #include "gateway/mqtt/decode.h"
 #include "gateway/mqtt/encode.h"
 #include "gateway/mqtt/packet.h"
@@ -37,6 +38,17 @@ struct Peer {
     bool may_connect = true;  // the listener lets this peer in
 };
 
+// What a client that has proven who it is may do. The driver hands it over before the CONNECT.
+struct Admission {
+    std::unique_ptr<auth::Access> access;  // null: everything
+    std::string client_id;                 // instead of CONNECT's; empty: that
+    std::unique_ptr<AuthMethods> methods;  // that this client may use; null: those of the limits
+    // Beside those of the limits; the lower counts. 0: none.
+    std::uint32_t publish_rate_max = 0;
+    std::uint32_t publish_bytes_rate_max = 0;
+    MonoMs expires_at = 0;  // the connection ends then; 0: it need not
+};
+
 class Session {
 public:
     // `nonce` names the connection inside its loop and comes back in deliveries. `limits` and
@@ -47,8 +59,22 @@ public:
     // What the listener decided when the TLS handshake was done. Before the first packet.
     void set_may_connect(bool may_connect) { peer_.may_connect = may_connect; }
 
+    // Effect: the CONNECT that follows is this client's.
+    void admit(Admission admission) {
+        admission_ = std::make_unique<Admission>(std::move(admission));
+    }
+    // Under which client id a CONNECT with this one opens its session.
+    [[nodiscard]] std::string_view client_id_for(std::string_view connect_client_id) const {
+        return admission_ && !admission_->client_id.empty() ? admission_->client_id
+                                                            : connect_client_id;
+    }
+
     // The client's own address, when a load balancer stands between. Before the first packet.
     void set_host(std::string host) { peer_.host = std::move(host); }
+
+    // Null: everything.
+    [[nodiscard]] const auth::Access* permissions() const { return access(); }
+    [[nodiscard]] const std::string& host() const { return peer_.host; }
 
     // --- events --------------------------------------------------------------------------------
 
@@ -66,8 +92,8 @@ public:
     void on_timer(MonoMs now, Effects& out);
     // The transport is gone; nothing can be sent any more.
     void on_closed(Effects& out);
-    // The driver does not let this CONNECT in for now, e.g. kServerBusy: CONNACK, and to a 5.0
-    // client when to try again. Instead of on_packet().
+    // The driver does not let this CONNECT in, e.g. kServerBusy: CONNACK, and to a 5.0 client when to
+    // try again; 0: that would not help. Instead of on_packet().
     void on_refused(const mqtt::Connect& packet, mqtt::ReasonCode code, std::uint32_t retry_after_s,
                     Effects& out);
     // The client has sent the begin of a packet. Each time more of it is there.
@@ -76,6 +102,14 @@ public:
     void extend_partial(MonoMs now) { partial_since_ = partial_since_ == 0 ? 0 : now; }
     // Close from our side, e.g. kServerShuttingDown. The will is published («MQTT 5.0 §3.1.2.5»).
     void on_shutdown(mqtt::ReasonCode code, Effects& out);
+    // From now on `policy`: queues it may not consume any more are let go, deliveries and publishes
+    // are checked against it. A client whose values do not go into it is closed. No effect on one
+    // that was never admitted.
+    void on_policy(std::shared_ptr<const auth::Policy> policy, Effects& out);
+    // When its credentials end from now on; 0: they do not.
+    void set_expiry(MonoMs expires_at, Effects& out);
+    // Other rates of the client's own; 0: none.
+    void set_rates(std::uint32_t publishes, std::uint32_t bytes);
     // The core lost this loop's stream: what was submitted has no result.
     void on_stream_lost(Effects& out);
     // The result of one submission will never be known: nothing of it may be answered, so the
@@ -197,6 +231,8 @@ private:
     void handle(const mqtt::Publish& packet, Effects& out);
     // Counts a publish at the client's rate.
     void pay(const mqtt::Publish& packet, Effects& out);
+    // Not permitted: answered, or the connection closed.
+    void deny_publish(const mqtt::Publish& packet, Effects& out);
     void handle(const mqtt::Pubrel& packet, Effects& out);
     bool resolve_alias(const mqtt::Publish& packet, std::string_view& topic, Effects& out);
     void published(std::uint64_t what, ResultCode code, Effects& out);
@@ -250,6 +286,9 @@ private:
     // session.cc
     [[nodiscard]] MonoMs online_deadline() const;
     [[nodiscard]] MonoMs partial_deadline() const;
+    [[nodiscard]] const auth::Access* access() const {
+        return admission_ ? admission_->access.get() : nullptr;
+    }
     // False: the packet is larger than the client takes; nothing was sent, and unless it was
     // CONNACK or DISCONNECT the connection has been failed. Always the last thing a handler does.
     template <typename Packet>
@@ -270,6 +309,7 @@ private:
     std::string client_id_;
     std::string username_;
     Peer peer_;
+    std::unique_ptr<Admission> admission_;  // null: a client that needs none
     MonoMs last_packet_at_;
     MonoMs partial_since_ = 0;        // the begin of a packet came; 0: no packet is incomplete
     std::uint64_t next_local_n_ = 1;  // sessions without an inbox number their deliveries here

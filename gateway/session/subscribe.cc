@@ -25,6 +25,12 @@ void Session::handle(const mqtt::Subscribe& packet, Effects& out) {
             pending.codes.push_back(ReasonCode::kTopicFilterInvalid);
             continue;
         }
+        if (access() != nullptr &&
+            !access()->may_subscribe(subscription.filter, subscription.qos)) {
+            ++counters_->filters_denied;
+            pending.codes.push_back(ReasonCode::kNotAuthorized);
+            continue;
+        }
         if (is_queue_filter(subscription.filter)) {
             pending.codes.push_back(subscribe_queue(
                 subscription, packet.properties.subscription_identifier.value_or(0), out));

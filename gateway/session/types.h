@@ -34,6 +34,9 @@ struct Limits {
     // Of one client, a second, 0: any. Beyond it the client is not read for a while.
     std::uint32_t publish_rate_max = 0;
     std::uint32_t publish_bytes_rate_max = 0;     // topic and payload
+    // A 3.1.1 client that publishes at QoS 1 or 2 where it may not is closed; else it is acknowledged
+    // and nothing is done [MQTT-3.3.5-2].
+    bool close_denied = true;
     const AuthMethods* authentication = nullptr;  // null: no method is known
 };
 
@@ -167,6 +170,11 @@ struct Counters {
     std::uint64_t limit_topic = 0;  // its levels or bytes
     std::uint64_t limit_receive_maximum = 0;
     std::uint64_t limit_publish_rate = 0;
+    // Not permitted.
+    std::uint64_t publishes_denied = 0;  // among publishes_refused
+    std::uint64_t filters_denied = 0;    // of SUBSCRIBE
+    std::uint64_t deliveries_denied = 0;
+    std::uint64_t credentials_expired = 0;  // connections that ended with them
 };
 
 }  // namespace causeway::session

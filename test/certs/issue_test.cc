@@ -57,7 +57,7 @@ TEST_F(Issue, TheCaIsACaAndItsKeyIsPrivate) {
     const X509Ptr made = ca();
     EXPECT_EQ(X509_check_ca(made.get()), 1);
     EXPECT_EQ(common_name(made.get()), "Causeway development CA");
-    EXPECT_EQ(X509_get_pathlen(made.get()), 0);
+    EXPECT_EQ(X509_get_pathlen(made.get()), 1);
     EXPECT_EQ(mode_of(folder_ / "ca.key"), 0600U);
     EXPECT_EQ(mode_of(folder_ / "ca.crt"), 0644U);
     EXPECT_EQ(X509_verify(made.get(), X509_get0_pubkey(made.get())), 1);
@@ -93,6 +93,33 @@ TEST_F(Issue, ADeviceCertificateIsForClientsOnly) {
     EXPECT_EQ(X509_check_ca(device.get()), 0);
     EXPECT_EQ(EVP_PKEY_get_bits(X509_get0_pubkey(device.get())), 256);
     EXPECT_EQ(mode_of(files->private_key), 0600U);
+}
+
+TEST_F(Issue, ADeviceOfTheRegistryHasItsKeyAsAUri) {
+    const std::string longest = std::string(64, 'p') + "/" + std::string(64, 'n');
+    for (const std::string& id : {std::string("plant/dev7"), longest}) {
+        const auto files = issue_device(folder_.path(), id);
+        ASSERT_TRUE(files) << files.error().message;
+        const X509Ptr device = load(files->certificate);
+        EXPECT_EQ(verify(device.get(), ca().get(), X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+        GENERAL_NAMES* names = static_cast<GENERAL_NAMES*>(
+            X509_get_ext_d2i(device.get(), NID_subject_alt_name, nullptr, nullptr));
+        ASSERT_EQ(sk_GENERAL_NAME_num(names), 1);
+        const ASN1_IA5STRING* uri = sk_GENERAL_NAME_value(names, 0)->d.uniformResourceIdentifier;
+        EXPECT_EQ(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
+                  "urn:causeway:device:" + id);
+        GENERAL_NAMES_free(names);
+        EXPECT_EQ(common_name(device.get()), id.size() <= 64 ? id : "");
+    }
+    EXPECT_EQ(list_certificates(folder_.path(), 0)->back().name, longest);
+    EXPECT_EQ(revoke(folder_.path(), {{}, longest, {}})->size(), 1U);
+    EXPECT_FALSE(issue_device(folder_.path(), longest + "x"));
+    EXPECT_TRUE(issue_device(folder_.path(), "without-product"));
+    // What would need escapes in OpenSSL's text is no key of the registry.
+    EXPECT_TRUE(issue_device(folder_.path(), "p/n,DNS:evil"));
+    EXPECT_EQ(X509_get_ext_by_NID(load(folder_ / "devices/p_n_DNS_evil.crt").get(),
+                                  NID_subject_alt_name, -1),
+              -1);
 }
 
 TEST_F(Issue, ANodeCertificateIsForBothSides) {

@@ -125,6 +125,7 @@ protected:
     void on_refused(GroupId, const replica::Route&, replica::AttachRefusal) override {}
     void on_news(GroupId, const replica::Route&, Index,
                  std::shared_ptr<const StreamOutputs>) override {}
+    void on_records(GroupId, const replica::Route&, std::uint64_t, RecordsFound) override {}
 
     CoreOptions options_;
     MonoMs now_ = 1'000;

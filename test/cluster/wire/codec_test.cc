@@ -255,8 +255,8 @@ TEST(Codec, ValuesOutOfRangeAreRefused) {
         return news().v(1).v(1).b(code).s("").v(0).v(0).v(0).v(0).accepted_as(
             FrameType::kStreamNews);
     };
-    EXPECT_TRUE(result(static_cast<std::uint8_t>(ResultCode::kLater)));
-    EXPECT_FALSE(result(static_cast<std::uint8_t>(ResultCode::kLater) + 1));
+    EXPECT_TRUE(result(static_cast<std::uint8_t>(ResultCode::kConflict)));
+    EXPECT_FALSE(result(static_cast<std::uint8_t>(ResultCode::kConflict) + 1));
     // Raft: body kinds 1 to 8.
     EXPECT_FALSE(Body().v(1).v(1).v(2).v(3).b(0).accepted_as(FrameType::kRaft));
     EXPECT_TRUE(Body().v(1).v(1).v(2).v(3).b(5).accepted_as(FrameType::kRaft));

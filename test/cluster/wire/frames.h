@@ -65,6 +65,13 @@ inline auto fields(const PeerItemsAck& f) { return std::tie(f.from, f.to, f.acce
 inline auto fields(const Call& f) { return std::tie(f.id, f.method, f.body); }
 inline auto fields(const Reply& f) { return std::tie(f.id, f.ok, f.body); }
 inline auto fields(const QueuesReady& f) { return std::tie(f.queues); }
+inline auto fields(const ReadRecords& f) {
+    return std::tie(f.set, f.loop, f.attachment, f.question, f.query);
+}
+inline auto fields(const RecordsRead& f) {
+    return std::tie(f.set, f.loop, f.attachment, f.question, f.found);
+}
+inline auto fields(const RecordsChanged& f) { return std::tie(f.set, f.index, f.keys); }
 
 template <typename T>
 bool same(const T& a, const T& b) {
@@ -153,6 +160,17 @@ public:
                 return Call{number(), text(), text()};
             case 14:
                 return QueuesReady{{text(), text()}};
+            case 15:
+                return ReadRecords{id<GroupId>(), small(), number(), number(),
+                                   RecordQuery{text(), coin(), text(), small()}};
+            case 16:
+                return RecordsRead{id<GroupId>(), small(), number(), number(),
+                                   RecordsFound{id<Index>(),
+                                                coin(),
+                                                {{text(), number(), text()},
+                                                 {text(), number(), text()}}}};
+            case 17:
+                return RecordsChanged{id<GroupId>(), id<Index>(), {text(), text()}};
             default:
                 return Reply{number(), coin(), text()};
         }

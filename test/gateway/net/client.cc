@@ -38,7 +38,9 @@ Client::Client(std::uint16_t port) {
 
 Client::~Client() { ::close(socket_); }
 
-void Client::begin_tls(ssl_ctx_st* context) {
+void Client::begin_tls(ssl_ctx_st* context) { CW_CHECK(try_tls(context), tls_->error()); }
+
+bool Client::try_tls(ssl_ctx_st* context) {
     auto session = io::TlsSession::client(context, {});
     CW_CHECK(session.has_value());
     std::string out;
@@ -48,7 +50,7 @@ void Client::begin_tls(ssl_ctx_st* context) {
     tls_ = std::move(*session);
     while (tls_->status() == io::TlsStatus::kHandshaking && read_some()) {
     }
-    CW_CHECK(tls_->can_write(), tls_->error());
+    return tls_->can_write();
 }
 
 void Client::begin_websocket() {

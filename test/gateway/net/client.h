@@ -20,6 +20,8 @@ public:
 
     // Effect: what follows goes under TLS; after `first` in the clear.
     void begin_tls(ssl_ctx_st* context);
+    // False: the handshake failed.
+    [[nodiscard]] bool try_tls(ssl_ctx_st* context);
     // Effect: upgrades; MQTT then goes in frames.
     void begin_websocket();
 

@@ -149,6 +149,8 @@ public:
     void on_refused(GroupId group, const replica::Route& to, replica::AttachRefusal why) override;
     void on_news(GroupId group, const replica::Route& to, Index upto,
                  std::shared_ptr<const StreamOutputs> outputs) override;
+    void on_records(GroupId group, const replica::Route& to, std::uint64_t question,
+                    RecordsFound found) override;
 
     // NetworkEnd.
     void later(TimeUs delay, Action action) override;

@@ -228,4 +228,10 @@ void SimNode::on_news(GroupId group, const replica::Route& to, Index upto,
     answer(to, news);
 }
 
+void SimNode::on_records(GroupId group, const replica::Route& to, std::uint64_t question,
+                         RecordsFound found) {
+    answer(to, wire::RecordsRead{group, to.address.loop, to.attachment, question,
+                                 std::move(found)});
+}
+
 }  // namespace causeway::sim

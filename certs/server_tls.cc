@@ -1,0 +1,141 @@
+#include "certs/server_tls.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "certs/files.h"
+#include "certs/issue.h"
+#include "certs/openssl.h"
+#include "certs/trust.h"
+#include "core/base/hash.h"
+
+namespace causeway::certs {
+namespace {
+
+constexpr std::int64_t kTicketKeysLifetimeS = 12 * 3600;
+constexpr std::int64_t kDayS = 86'400;
+
+}  // namespace
+
+Result<ServerTls> ServerTls::open(ServerTlsConfig config, Prepare prepare, std::int64_t now_s) {
+    ServerTls made(std::move(config), prepare);
+    made.stamps_ = made.stamps();
+    if (auto opened = made.make(now_s); !opened) {
+        return tl::unexpected(opened.error());
+    }
+    return made;
+}
+
+std::vector<std::string> ServerTls::files() const {
+    std::vector<std::string> all{config_.certificate, config_.private_key, config_.client_ca};
+    for (const CertificateFiles& one : config_.more) {
+        all.push_back(one.certificate);
+        all.push_back(one.private_key);
+    }
+    all.insert(all.end(), config_.crls.begin(), config_.crls.end());
+    std::erase(all, "");
+    return all;
+}
+
+std::string ServerTls::stamps() const {
+    std::string text;
+    for (const std::string& file : files()) {
+        struct stat status {};
+        const bool there = ::stat(file.c_str(), &status) == 0;
+        text += there ? std::to_string(status.st_ino) + "," + std::to_string(status.st_size) + "," +
+                            std::to_string(status.st_mtim.tv_sec) + "," +
+                            std::to_string(status.st_mtim.tv_nsec) + "," +
+                            std::to_string(status.st_ctim.tv_sec) + "," +
+                            std::to_string(status.st_ctim.tv_nsec) + ";"
+                      : "none;";
+    }
+    return text;
+}
+
+std::uint64_t ServerTls::trust_hash() const {
+    std::uint64_t hash = 0;
+    const auto add = [&](const Result<std::string>& text) {
+        hash = hash64(text ? *text : std::string("none"), hash);
+    };
+    if (!config_.client_ca.empty()) {
+        add(read_file(config_.client_ca, "CA file"));
+    }
+    for (const std::string& path : config_.crls) {
+        add(read_list(path, "revocation list"));
+    }
+    return hash;
+}
+
+Result<> ServerTls::make(std::int64_t now_s) {
+    const std::uint64_t trust = trust_hash();
+    auto context = make_server_context(config_);
+    if (!context) {
+        return tl::unexpected(context.error());
+    }
+    // Read twice: a change in between shows up at the next refresh, as another trust.
+    if (trust != trust_ || now_s - ticket_keys_at_s_ >= kTicketKeysLifetimeS) {
+        ticket_keys_ = random_ticket_keys();
+        ticket_keys_at_s_ = now_s;
+    }
+    use_ticket_keys(context->get(), ticket_keys_);
+    trust_ = trust;
+    if (prepare_ != nullptr) {
+        prepare_(context->get());
+    }
+    context_ = std::move(*context);
+    return {};
+}
+
+Result<ServerTls::Change> ServerTls::refresh(std::int64_t now_s, bool always) {
+    std::string stamps = this->stamps();
+    if (!always && stamps == stamps_ && now_s - ticket_keys_at_s_ < kTicketKeysLifetimeS) {
+        return Change::kNone;
+    }
+    const std::uint64_t before = trust_;
+    if (auto made = make(now_s); !made) {
+        return tl::unexpected(made.error());
+    }
+    stamps_ = std::move(stamps);
+    return trust_ == before ? Change::kContext : Change::kTrust;
+}
+
+std::vector<std::string> ServerTls::warnings(std::int64_t now_s, int days) const {
+    std::vector<std::string> lines;
+    const std::int64_t soon = now_s + days * kDayS;
+    for (const std::string& file : files()) {
+        const auto listed = list_file(file, now_s);
+        for (const Listed& one : listed ? *listed : std::vector<Listed>{}) {
+            if (one.not_after < soon) {
+                lines.push_back("certificate " + one.name + " in " + file +
+                                (one.not_after < now_s ? " has expired"
+                                                       : " ends within " + std::to_string(days) +
+                                                             " days"));
+            }
+        }
+    }
+    const ContextExtra* extra = extra_of(context_.get());
+    if (extra == nullptr || config_.crls.empty()) {
+        return lines;
+    }
+    for (const CertificatePtr& authority : extra->authorities) {
+        const X509_NAME* name = X509_get_subject_name(authority.get());
+        const auto found =
+            std::find_if(extra->crls.begin(), extra->crls.end(), [&](const CrlPtr& crl) {
+                return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), name) == 0;
+            });
+        if (found == extra->crls.end()) {
+            lines.push_back("CA " + common_name_of(name) + " has no revocation list");
+            continue;
+        }
+        const ASN1_TIME* next = X509_CRL_get0_nextUpdate(found->get());
+        if (next != nullptr && seconds_of(next) < now_s) {
+            lines.push_back("the revocation list of CA " + common_name_of(name) +
+                            " should have been made anew");
+        }
+    }
+    return lines;
+}
+
+}  // namespace causeway::certs

@@ -1,0 +1,550 @@
+#include "gateway/net/authenticator.h"
+
+#include <openssl/rand.h>
+
+#include <chrono>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/hash.h"
+#include "gateway/auth/crypto.h"
+#include "gateway/auth/password.h"
+#include "gateway/net/device_scram.h"
+
+namespace causeway::net {
+
+using auth::Denial;
+using auth::Scheme;
+
+namespace {
+
+constexpr std::size_t kStrikeKeysMax = 16'384;  // of each table
+constexpr std::uint32_t kBusyRetryS = 5;
+
+// Of nobody: verified when there is no such device, so that it takes as long.
+constexpr std::string_view kNobodysHash =
+    "$scrypt$ln=14,r=8,p=1$bm9ib2R5bm9ib2R5bm9ib2Q$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+std::string random_bytes(std::size_t size) {
+    std::string bytes(size, '\0');
+    CW_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()),
+                        static_cast<int>(size)) == 1);
+    return bytes;
+}
+
+Verdict wait() {
+    Verdict verdict;
+    verdict.kind = Verdict::Kind::kWait;
+    return verdict;
+}
+
+std::string text(const std::optional<std::string_view>& value) {
+    return std::string(value.value_or(std::string_view{}));
+}
+
+}  // namespace
+
+Authenticator::Authenticator(io::Loop& loop, const AuthOptions& options, SlowWorkers& workers,
+                             ProductCounts& counts, std::uint64_t random, Host& host)
+    : loop_(loop),
+      options_(options),
+      workers_(workers),
+      counts_(counts),
+      host_(host),
+      addresses_(options.address_failures, kStrikeKeysMax),
+      identities_(options.identity_failures, kStrikeKeysMax),
+      clients_(options.flapping, kStrikeKeysMax),
+      seed_(random),
+      pepper_(random_bytes(32)) {}
+
+void Authenticator::attach(Submitter& submitter) {
+    if (options_.make_registry) {
+        registry_ = options_.make_registry(loop_, submitter);
+        registry_->set_events(this);
+    }
+    if (options_.make_callout) {
+        callout_ = options_.make_callout(loop_);
+    }
+}
+
+std::uint64_t Authenticator::now_s() const {
+    if (options_.wall_s) {
+        return options_.wall_s();
+    }
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+MonoMs Authenticator::time_of(std::uint64_t until_s) const {
+    const std::uint64_t now = now_s();
+    return until_s == 0 ? 0 : loop_.now_ms() + (until_s > now ? until_s - now : 0) * 1000;
+}
+
+std::uint64_t Authenticator::hash(std::string_view what, std::string_view of) const {
+    return hash64(what, of.empty() ? seed_ : hash64(of, seed_));
+}
+
+void Authenticator::strike(std::string_view host, std::string_view identity) {
+    const MonoMs now = loop_.now_ms();
+    addresses_.strike(hash(host), now);
+    if (!identity.empty()) {
+        identities_.strike(hash(identity, host), now);
+    }
+}
+
+Verdict Authenticator::deny(Denial denial, const auth::Presented& presented,
+                            std::string_view identity, std::uint64_t out_ms) {
+    ++status_.denied[static_cast<std::size_t>(denial)];
+    if (auth::is_failure(denial)) {
+        strike(presented.host, identity);
+    }
+    Verdict verdict;
+    verdict.denial = denial;
+    verdict.retry_after_s = static_cast<std::uint32_t>((out_ms + 999) / 1000);
+    return verdict;
+}
+
+Verdict Authenticator::step(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
+                            const auth::Presented& presented,
+                            const auth::ListenerPolicy& listener) {
+    if (!attempt->claimed) {
+        if (auto verdict = begin(*attempt, presented, listener)) {
+            return std::move(*verdict);
+        }
+    }
+    if (registry_ == nullptr || registry_->catalogue() == nullptr) {
+        return deny(Denial::kUnavailable, presented, {});
+    }
+    if (auto verdict = ask_callback(nonce, attempt, presented)) {
+        return std::move(*verdict);
+    }
+    if (auto verdict = ask_registry(nonce, attempt)) {
+        return std::move(*verdict);
+    }
+    if (auto verdict = ask_workers(nonce, attempt, presented)) {
+        return std::move(*verdict);
+    }
+    return decide(*attempt, presented, listener);
+}
+
+// What needs nobody's answer: who is kept out, and who it says it is.
+std::optional<Verdict> Authenticator::begin(Attempt& attempt, const auth::Presented& presented,
+                                            const auth::ListenerPolicy& listener) {
+    const MonoMs now = loop_.now_ms();
+    if (const std::uint64_t out = addresses_.out_ms(hash(presented.host), now); out != 0) {
+        return deny(Denial::kStruckOut, presented, {}, out);
+    }
+    if (!presented.client_id.empty()) {
+        const std::uint64_t client = hash(presented.client_id);
+        clients_.strike(client, now);
+        if (const std::uint64_t out = clients_.out_ms(client, now); out != 0) {
+            return deny(Denial::kFlapping, presented, {}, out);
+        }
+    }
+    const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
+    const auto banned = [&](std::string_view device) {
+        return catalogue != nullptr && auth::find_ban(*catalogue, presented.host,
+                                                      presented.client_id, device, now_s()) != nullptr;
+    };
+    if (banned({})) {
+        return deny(Denial::kBanned, presented, {});
+    }
+    if (listener.schemes.empty()) {
+        return grant_nobody(presented, listener);
+    }
+    auto claim = auth::claim_of(presented, listener.schemes, *options_.settings, now_s());
+    if (!claim) {
+        if (claim.error() == Denial::kNone && listener.anonymous) {
+            return grant_nobody(presented, listener);
+        }
+        const bool nothing = claim.error() == Denial::kNone;
+        return deny(nothing ? Denial::kNoCredentials : claim.error(), presented,
+                    text(presented.user_name));
+    }
+    attempt.claim = std::move(*claim);
+    attempt.claimed = true;
+    const std::string& key = attempt.claim.device_key;
+    if (const std::uint64_t out = identities_.out_ms(
+            hash(key.empty() ? text(presented.user_name) : key, presented.host), now);
+        out != 0) {
+        return deny(Denial::kStruckOut, presented, {}, out);
+    }
+    if (!key.empty() && banned(key)) {
+        return deny(Denial::kBanned, presented, {});
+    }
+    return std::nullopt;
+}
+
+std::optional<Verdict> Authenticator::ask_callback(std::uint64_t nonce,
+                                                   const std::shared_ptr<Attempt>& attempt,
+                                                   const auth::Presented& presented) {
+    if (attempt->claim.scheme != Scheme::kHttp || !attempt->claim.device_key.empty()) {
+        return std::nullopt;
+    }
+    if (callout_ == nullptr) {
+        return deny(Denial::kUnavailable, presented, {});
+    }
+    auth::CalloutQuestion question;
+    question.client_id = presented.client_id;
+    question.user_name = text(presented.user_name);
+    question.password = text(presented.password);
+    question.host = presented.host;
+    question.certificate_name =
+        presented.certificate == nullptr ? "" : presented.certificate->common_name;
+    if (!attempt->answer) {
+        attempt->answer = callout_->cached(question);
+    }
+    if (!attempt->answer) {
+        callout_->ask(std::move(question), [this, nonce, held = std::weak_ptr<Attempt>(attempt)](
+                                               const auth::CalloutAnswer& answer) {
+            if (const auto alive = held.lock()) {
+                alive->answer = answer;
+                host_.on_attempt(nonce);
+            }
+        });
+        return wait();
+    }
+    if (attempt->answer->result == auth::CalloutAnswer::Result::kUnavailable) {
+        return deny(Denial::kUnavailable, presented, {});
+    }
+    if (attempt->answer->result == auth::CalloutAnswer::Result::kDeny) {
+        return deny(Denial::kBadCredentials, presented, text(presented.user_name));
+    }
+    attempt->claim.device_key = attempt->answer->device_key;
+    return std::nullopt;
+}
+
+std::optional<Verdict> Authenticator::ask_registry(std::uint64_t nonce,
+                                                   const std::shared_ptr<Attempt>& attempt) {
+    if (attempt->lookup && attempt->generation == generation_) {
+        return std::nullopt;
+    }
+    attempt->generation = generation_;
+    attempt->lookup = registry_->cached(attempt->claim.device_key);
+    if (attempt->lookup) {
+        return std::nullopt;
+    }
+    registry_->find(attempt->claim.device_key, loop_.now_ms() + options_.lookup_timeout_ms,
+                    [this, nonce, held = std::weak_ptr<Attempt>(attempt)](
+                        const auth::DeviceLookup& lookup) {
+                        if (const auto alive = held.lock()) {
+                            alive->lookup = lookup;
+                            host_.on_attempt(nonce);
+                        }
+                    });
+    return wait();
+}
+
+std::optional<Verdict> Authenticator::ask_workers(std::uint64_t nonce,
+                                                  const std::shared_ptr<Attempt>& attempt,
+                                                  const auth::Presented& presented) {
+    if (attempt->lookup->status == auth::DeviceLookup::Status::kUnavailable) {
+        return deny(Denial::kUnavailable, presented, {});
+    }
+    std::optional<Verdict> verdict;
+    if (attempt->claim.scheme == Scheme::kPassword && !attempt->password) {
+        verdict = check_password(nonce, attempt, presented.password.value_or(std::string_view{}));
+    } else if (attempt->claim.scheme == Scheme::kScram && !attempt->derived) {
+        verdict = derive_scram(nonce, attempt);
+    }
+    if (verdict && verdict->kind == Verdict::Kind::kDeny) {
+        return deny(Denial::kBusy, presented, {}, std::uint64_t{kBusyRetryS} * 1000);
+    }
+    return verdict;
+}
+
+std::optional<Verdict> Authenticator::check_password(std::uint64_t nonce,
+                                                     const std::shared_ptr<Attempt>& attempt,
+                                                     std::string_view password) {
+    std::vector<std::string> hashes;
+    if (attempt->lookup->device != nullptr) {
+        hashes = auth::live_values(attempt->lookup->device->passwords, now_s());
+    }
+    if (hashes.empty()) {
+        hashes.emplace_back(kNobodysHash);
+    }
+    auto fits = std::make_shared<std::string>();
+    auto work = [hashes = std::move(hashes), password = std::string(password), fits] {
+        for (const std::string& one : hashes) {
+            const auto parsed = auth::parse_password_hash(one);
+            if (parsed && auth::verify_password(*parsed, password)) {
+                *fits = one;
+                return;
+            }
+        }
+    };
+    auto done = [this, nonce, fits, held = std::weak_ptr<Attempt>(attempt)] {
+        if (const auto alive = held.lock()) {
+            alive->password = *fits;
+            host_.on_attempt(nonce);
+        }
+    };
+    return workers_.submit(std::move(work), loop_, std::move(done)) ? wait() : Verdict{};
+}
+
+std::optional<Verdict> Authenticator::derive_scram(std::uint64_t nonce,
+                                                   const std::shared_ptr<Attempt>& attempt) {
+    std::vector<std::string> secrets;
+    if (attempt->lookup->device != nullptr) {
+        secrets = auth::live_values(attempt->lookup->device->secrets, now_s());
+    }
+    attempt->scram_secrets = secrets;
+    if (secrets.empty()) {
+        secrets.push_back(random_text());  // nobody's
+    }
+    auto keys = std::make_shared<std::vector<auth::ScramKeys>>();
+    auto work = [secrets = std::move(secrets), keys,
+                 salt = auth::scram_salt(pepper_, attempt->claim.scram->user)] {
+        for (const std::string& secret : secrets) {
+            keys->push_back(auth::derive_scram_keys(secret, salt));
+        }
+    };
+    auto done = [this, nonce, keys, held = std::weak_ptr<Attempt>(attempt)] {
+        if (const auto alive = held.lock()) {
+            alive->scram_keys = *keys;
+            alive->derived = true;
+            host_.on_attempt(nonce);
+        }
+    };
+    return workers_.submit(std::move(work), loop_, std::move(done)) ? wait() : Verdict{};
+}
+
+Verdict Authenticator::decide(Attempt& attempt, const auth::Presented& presented,
+                              const auth::ListenerPolicy& listener) {
+    const auth::Device* device = attempt.lookup->device.get();
+    const std::string& key = attempt.claim.device_key;
+    if (attempt.claim.scheme == Scheme::kScram) {
+        // Whatever there is to say is said behind the proof.
+        const auto denial = device == nullptr
+                                ? Denial::kUnknownDevice
+                                : auth::admit(Scheme::kScram, *device, *registry_->catalogue(),
+                                              presented.client_id);
+        return grant(attempt, presented, listener, {}, denial);
+    }
+    if (device == nullptr) {
+        return deny(Denial::kUnknownDevice, presented, key);
+    }
+    std::string credential = attempt.password.value_or(std::string());
+    Denial denial = auth::prove(attempt.claim, presented, *device, *options_.settings, now_s(),
+                                credential);
+    if (attempt.claim.scheme == Scheme::kPassword && credential.empty()) {
+        denial = Denial::kBadCredentials;
+    }
+    if (denial == Denial::kNone) {
+        const std::string& own = attempt.claim.client_id;
+        denial = auth::admit(attempt.claim.scheme, *device, *registry_->catalogue(),
+                             own.empty() ? presented.client_id : std::string_view(own));
+    }
+    return denial == Denial::kNone
+               ? grant(attempt, presented, listener, std::move(credential), Denial::kNone)
+               : deny(denial, presented, key);
+}
+
+// `after_proof`: what a client is told when SCRAM has proven it.
+Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
+                             const auth::ListenerPolicy& listener, std::string credential,
+                             Denial after_proof) {
+    Verdict verdict;
+    verdict.kind = Verdict::Kind::kGrant;
+    verdict.admission.client_id = attempt.claim.client_id;
+    if (attempt.claim.scheme == Scheme::kScram) {
+        verdict.admission.methods = std::make_unique<DeviceScram>(
+            *this, attempt.claim.scram->user, std::move(attempt.scram_keys),
+            auth::scram_salt(pepper_, attempt.claim.scram->user), std::string(presented.host),
+            after_proof);
+        if (after_proof != Denial::kNone) {
+            return verdict;
+        }
+    }
+    const auth::Device& device = *attempt.lookup->device;
+    const auto product = registry_->catalogue()->product(device.product);
+    auto membership = std::make_unique<Membership>();
+    membership->scheme = attempt.claim.scheme;
+    membership->credential = std::move(credential);
+    membership->host = presented.host;
+    membership->client_id = attempt.claim.client_id.empty() ? std::string(presented.client_id)
+                                                            : attempt.claim.client_id;
+    const bool own = !device.permissions.empty() || device.limits != auth::DeviceLimits{};
+    membership->own = own ? attempt.lookup->device : nullptr;
+    membership->product = product;
+    membership->listener = listener.permissions;
+    membership->place = counts_.enter(device.product, product->limits.connections_max);
+    if (!membership->place) {
+        return deny(Denial::kProductFull, presented, {}, std::uint64_t{kBusyRetryS} * 1000);
+    }
+    auth::Subject subject;
+    subject.device_key = device.key();
+    subject.client_id = membership->client_id;
+    subject.user_name = text(presented.user_name);
+    subject.certificate_name =
+        presented.certificate == nullptr ? "" : presented.certificate->common_name;
+    verdict.admission.access = auth::Access::bind(
+        policy_for(membership->own.get(), *product, listener.permissions), std::move(subject));
+    if (verdict.admission.access == nullptr) {
+        return deny(Denial::kNotBound, presented, attempt.claim.device_key);
+    }
+    const auth::DeviceLimits limits = own && device.limits != auth::DeviceLimits{}
+                                          ? device.limits
+                                          : product->limits.device;
+    verdict.admission.publish_rate_max = limits.publish_rate_max;
+    verdict.admission.publish_bytes_rate_max = limits.publish_bytes_rate_max;
+    membership->expires_s = attempt.claim.expires_s;
+    membership->until_s = auth::until_of(membership->scheme, membership->credential, device);
+    verdict.admission.expires_at = time_of(
+        membership->expires_s != 0 ? membership->expires_s : membership->until_s);
+    verdict.membership = std::move(membership);
+    if (attempt.claim.scheme != Scheme::kScram) {  // that one has yet to prove itself
+        ++status_.granted[static_cast<std::size_t>(attempt.claim.scheme)];
+    }
+    identities_.forgive(hash(attempt.claim.device_key, presented.host), loop_.now_ms());
+    return verdict;
+}
+
+// A client that is no device: of a listener without schemes, or one that shows nothing where it
+// need not.
+Verdict Authenticator::grant_nobody(const auth::Presented& presented,
+                                    const auth::ListenerPolicy& listener) {
+    const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
+    if (presented.certificate == nullptr && catalogue != nullptr &&
+        auth::is_device_client_id(*catalogue, presented.client_id)) {
+        return deny(Denial::kClientId, presented, {});
+    }
+    Verdict verdict;
+    verdict.kind = Verdict::Kind::kGrant;
+    if (listener.permissions == nullptr) {
+        return verdict;
+    }
+    auth::Subject subject;
+    subject.client_id = presented.client_id;
+    subject.user_name = text(presented.user_name);
+    subject.certificate_name =
+        presented.certificate == nullptr ? "" : presented.certificate->common_name;
+    auto& kept = policies_[{std::string(), listener.permissions.get()}];
+    if (kept.policy == nullptr) {
+        const auth::Policy::List lists[] = {*listener.permissions};
+        kept.policy = auth::Policy::compile(lists);
+    }
+    verdict.admission.access = auth::Access::bind(kept.policy, std::move(subject));
+    return verdict.admission.access == nullptr ? deny(Denial::kNotBound, presented, {})
+                                               : std::move(verdict);
+}
+
+std::shared_ptr<const auth::Policy> Authenticator::policy_for(
+    const auth::Device* own, const auth::Product& product,
+    const std::shared_ptr<const std::vector<auth::Permission>>& listener) {
+    const auth::Policy::List of_listener =
+        listener == nullptr ? auth::Policy::List() : auth::Policy::List(*listener);
+    if (own != nullptr && !own->permissions.empty()) {
+        const auth::Policy::List lists[] = {own->permissions, product.permissions, of_listener};
+        return auth::Policy::compile(lists);
+    }
+    const auto current = registry_->catalogue()->product(product.name);
+    Compiled& kept = policies_[{product.name, listener.get()}];
+    if (kept.policy == nullptr || kept.product != current) {
+        const auth::Policy::List lists[] = {product.permissions, of_listener};
+        kept = Compiled{current, auth::Policy::compile(lists)};
+    }
+    return kept.policy;
+}
+
+// --- pre-shared keys ------------------------------------------------------------------------------
+
+void Authenticator::find_psk(std::string_view identity, std::string_view host, TakeKey take) {
+    const std::string key = auth::device_key_of(identity);
+    const MonoMs now = loop_.now_ms();
+    const bool out = addresses_.out_ms(hash(host), now) != 0 ||
+                     identities_.out_ms(hash(key, host), now) != 0;
+    if (registry_ == nullptr || key.empty() || out) {
+        take({});
+        return;
+    }
+    auto give = [this, take = std::move(take)](const auth::DeviceLookup& lookup) mutable {
+        std::vector<std::string> secrets;
+        if (lookup.device != nullptr) {
+            secrets = auth::live_values(lookup.device->secrets, now_s());
+        }
+        if (secrets.empty()) {
+            take({});
+            return;
+        }
+        // TLS tries one key. Of two, chance says which, so that a device with either gets in when
+        // it tries again.
+        seed_ = seed_ * 6364136223846793005U + 1442695040888963407U;
+        const std::string& secret = secrets[(seed_ >> 33) % secrets.size()];
+        take(auth::from_base64(secret).value_or(secret));
+    };
+    if (const auto known = registry_->cached(key)) {
+        give(*known);
+        return;
+    }
+    registry_->find(key, now + options_.lookup_timeout_ms, std::move(give));
+}
+
+void Authenticator::proof_failed(std::string_view identity, std::string_view host) {
+    ++status_.denied[static_cast<std::size_t>(Denial::kBadCredentials)];
+    strike(host, auth::device_key_of(identity));
+}
+
+// --- changes --------------------------------------------------------------------------------------
+
+void Authenticator::on_devices_changed(const std::vector<std::string>& keys) {
+    ++generation_;
+    host_.on_recheck(keys, false, false);
+}
+
+void Authenticator::on_all_devices_changed() {
+    ++generation_;
+    host_.on_recheck({}, true, false);
+}
+
+void Authenticator::on_catalogue_changed() {
+    policies_.clear();
+    host_.on_recheck({}, false, true);
+}
+
+bool Authenticator::stale(const Membership& membership, std::string_view device_key) const {
+    const auto catalogue = registry_->catalogue();
+    return catalogue->product(device_key.substr(0, device_key.find('/'))) != membership.product ||
+           auth::find_ban(*catalogue, membership.host, membership.client_id, device_key,
+                          now_s()) != nullptr;
+}
+
+void Authenticator::look_up(std::string_view device_key, auth::Registry::Found found) {
+    registry_->find(device_key, loop_.now_ms() + options_.lookup_timeout_ms, std::move(found));
+}
+
+Authenticator::Rights Authenticator::recheck(Membership& membership, std::string_view device_key,
+                                             std::shared_ptr<const auth::Device> device) {
+    ++status_.rechecked;
+    const auto catalogue = registry_->catalogue();
+    const auto product = catalogue->product(device_key.substr(0, device_key.find('/')));
+    const bool good =
+        product != nullptr && product->enabled && product->auth.has(membership.scheme) &&
+        auth::find_ban(*catalogue, membership.host, membership.client_id, device_key, now_s()) ==
+            nullptr &&
+        (device == nullptr || auth::still_good(membership.scheme, membership.credential, *device,
+                                               *catalogue, now_s()));
+    if (!good) {
+        ++status_.closed;
+        return {};
+    }
+    membership.product = product;
+    if (device != nullptr) {
+        membership.until_s = auth::until_of(membership.scheme, membership.credential, *device);
+        const bool own = !device->permissions.empty() || device->limits != auth::DeviceLimits{};
+        membership.own = own ? std::move(device) : nullptr;
+    }
+    Rights rights;
+    rights.policy = policy_for(membership.own.get(), *product, membership.listener);
+    rights.limits = membership.own != nullptr && membership.own->limits != auth::DeviceLimits{}
+                        ? membership.own->limits
+                        : product->limits.device;
+    rights.expires_at =
+        time_of(membership.expires_s != 0 ? membership.expires_s : membership.until_s);
+    return rights;
+}
+
+std::string Authenticator::random_text() { return auth::to_base64(random_bytes(24)); }
+
+}  // namespace causeway::net
