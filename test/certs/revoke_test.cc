@@ -178,7 +178,9 @@ TEST_F(Authorities, AListThatIsMissingOrLateKeepsNobodyOutUnlessAsked) {
     ASSERT_TRUE(revoke(folder_.path(), {{}, {}, folder_ / "server.crt"}, {"superseded", 0}));
     const std::string late = folder_ / "ca.crl";  // due at once
     Folder other;
-    ASSERT_TRUE(init_ca(other.path()));
+    CaOptions named;
+    named.common_name = "Another CA";
+    ASSERT_TRUE(init_ca(other.path(), named));
     ASSERT_TRUE(write_crl(other.path(), 30));
     for (const std::string& crl : {late, other / "ca.crl"}) {
         EXPECT_TRUE(shake_hands(server({crl}).get(), device().get()).done) << crl;
