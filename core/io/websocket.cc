@@ -115,7 +115,8 @@ struct WebSocket::Frames {
     bool in_frame = false;
 };
 
-WebSocket::WebSocket(std::string_view subprotocol) : subprotocol_(subprotocol) {}
+WebSocket::WebSocket(std::span<const std::string_view> subprotocols)
+    : subprotocols_(subprotocols) {}
 WebSocket::~WebSocket() = default;
 
 WebSocket::Status WebSocket::take(std::string_view bytes, std::string& payload,
@@ -173,13 +174,17 @@ void WebSocket::upgrade(const HttpRequest& request, std::string& reply) {
         refuse(400, "no Sec-WebSocket-Key", reply);
         return;
     }
-    if (!header_lists(request, "Sec-WebSocket-Protocol", subprotocol_)) {
-        refuse(400, "the subprotocol " + subprotocol_ + " is not offered", reply);
+    const auto chosen = std::find_if(subprotocols_.begin(), subprotocols_.end(), [&](auto one) {
+        return header_lists(request, "Sec-WebSocket-Protocol", one);
+    });
+    if (chosen == subprotocols_.end()) {
+        refuse(400, "the subprotocol " + std::string(subprotocols_.front()) + " is not offered",
+               reply);
         return;
     }
     reply += "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     reply += "Sec-WebSocket-Accept: " + accept_of(*key) + "\r\n";
-    reply += "Sec-WebSocket-Protocol: " + subprotocol_ + "\r\n\r\n";  // [MQTT-6.0.0-4]
+    reply += "Sec-WebSocket-Protocol: " + std::string(*chosen) + "\r\n\r\n";  // [MQTT-6.0.0-4]
     frames_ = std::make_unique<Frames>();
     status_ = Status::kOpen;
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,8 +23,8 @@ public:
         kEnded,  // what take() appended to `reply` is the last; close the stream behind it
     };
 
-    // `subprotocol` must be among those the client offers, and is the one chosen.
-    explicit WebSocket(std::string_view subprotocol);
+    // The first of these that the client offers is chosen; static storage.
+    explicit WebSocket(std::span<const std::string_view> subprotocols);
     ~WebSocket();
     WebSocket(const WebSocket&) = delete;
     WebSocket& operator=(const WebSocket&) = delete;
@@ -51,7 +52,7 @@ private:
     void control_frame(std::uint8_t opcode, std::string& reply);
     void end(std::uint16_t code, std::string& reply);
 
-    std::string subprotocol_;
+    std::span<const std::string_view> subprotocols_;
     std::string request_;  // of the handshake, until it is complete
     std::unique_ptr<Frames> frames_;
     Status status_ = Status::kHandshaking;

@@ -126,7 +126,7 @@ void Sessions::create(const Open& command) {
 
 // Rule 5.
 ResultCode Sessions::open(const Open& command, StreamId stream, std::string& answer) {
-    const auto found = by_client_.find(command.client_id);  // [MQTT-3.1.3-2] [MQTT-3.1.3-5]
+    const auto found = by_client_.find(command.client_id);  // [MQTT-3.1.3-2]
     Session* session = found == by_client_.end() ? nullptr : found->second;
     const bool again = session != nullptr && session->attached && session->stream == stream &&
                        session->nonce == command.nonce;

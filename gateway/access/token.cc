@@ -179,7 +179,7 @@ const Token* Tokens::find(std::string_view text, std::uint64_t now_s) const {
         text[head] != '_') {
         return nullptr;
     }
-    const auto found = tokens_.find(text.substr(kPrefix.size(), kTokenIdBytes));
+    const auto found = tokens_.find(std::string(text.substr(kPrefix.size(), kTokenIdBytes)));
     if (found == tokens_.end()) {
         return nullptr;
     }

@@ -207,7 +207,7 @@ void DevicesApi::show(const std::string& key, io::HttpResponder responder) {
 void DevicesApi::put(const std::string& key, const io::HttpRequest& request,
                      io::HttpResponder responder) {
     const auto expected = number_of(request, "revision", kAnyRevision);
-    Json json = Json::parse(request.body, nullptr, false);
+    Json json = parse_json(request.body);
     if (!json.is_object() || !expected) {
         responder.respond(error(400, expected ? "the body must be a JSON object"
                                               : "revision must be a number"));

@@ -124,7 +124,7 @@ void DocumentsApi::show_product(const std::string& name, io::HttpResponder respo
 void DocumentsApi::put_product(const std::string& name, const io::HttpRequest& request,
                                io::HttpResponder responder) {
     const auto expected = expected_of(request);
-    Json json = Json::parse(request.body, nullptr, false);
+    Json json = parse_json(request.body);
     if (!json.is_object() || !expected) {
         responder.respond(error(400, expected ? "the body must be a JSON object"
                                               : "revision must be a number"));

@@ -24,9 +24,22 @@ io::HttpResponse ok(const Json& body, int status) {
     return response;
 }
 
+Json parse_json(std::string_view text) {
+    constexpr int kDepthMax = 32;
+    bool deep = false;
+    Json json = Json::parse(
+        text,
+        [&deep](int depth, Json::parse_event_t, Json&) {
+            deep = deep || depth > kDepthMax;
+            return !deep;
+        },
+        false);
+    return deep ? Json(Json::value_t::discarded) : json;
+}
+
 Body parse_body(const io::HttpRequest& request, std::initializer_list<std::string_view> keys) {
     Body body;
-    body.json = request.body.empty() ? Json::object() : Json::parse(request.body, nullptr, false);
+    body.json = request.body.empty() ? Json::object() : parse_json(request.body);
     if (!body.json.is_object()) {
         body.refusal = error(400, "the body must be a JSON object");
         return body;

@@ -8,6 +8,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "gateway/auth/authenticate.h"
+
 namespace causeway::api {
 namespace {
 
@@ -56,6 +58,34 @@ public:
 private:
     std::vector<MetricFamily> families_;
 };
+
+void add_auth(const net::ShardStatus& gateway, Families& out) {
+    std::vector<Sample> denied;
+    for (std::size_t i = 1; i < auth::kDenials; ++i) {  // 0: none
+        denied.push_back({auth::name(static_cast<auth::Denial>(i)), gateway.auth.denied[i]});
+    }
+    out.add(MetricType::Counter, "causeway_auth_denied_total", "CONNECTs refused, by why", "reason",
+            denied);
+    std::vector<Sample> granted;
+    for (std::size_t i = 0; i < auth::kSchemes; ++i) {
+        granted.push_back({auth::name(static_cast<auth::Scheme>(i)), gateway.auth.granted[i]});
+    }
+    out.add(MetricType::Counter, "causeway_auth_granted_total",
+            "CONNECTs of devices that have proven who they are", "scheme", granted);
+    out.counter("causeway_auth_rechecked_total",
+                "Connections looked at again after a change of devices, products or bans",
+                gateway.auth.rechecked);
+    out.counter("causeway_auth_closed_total", "Of them: not let in any more", gateway.auth.closed);
+    const session::Counters& s = gateway.sessions;
+    out.counter("causeway_auth_expired_total", "Connections that ended with their credentials",
+                s.credentials_expired);
+    out.counter("causeway_publishes_denied_total", "Publishes where the client may not",
+                s.publishes_denied);
+    out.counter("causeway_filters_denied_total", "Filters the client may not subscribe to",
+                s.filters_denied);
+    out.counter("causeway_deliveries_denied_total",
+                "Messages of a subscription whose permission is gone", s.deliveries_denied);
+}
 
 void add_gateway(const net::ShardStatus& gateway, Families& out) {
     const session::Counters& s = gateway.sessions;
@@ -241,6 +271,7 @@ std::string render_access(const RefusedCounters& refused, const RegisterCounters
 std::string render_metrics(const node::NodeStatus& node, const net::ShardStatus& gateway) {
     Families families;
     add_gateway(gateway, families);
+    add_auth(gateway, families);
     add_core(node, families);
     return families.text();
 }

@@ -77,7 +77,7 @@ void RegisterApi::handle(io::HttpRequest request, io::HttpResponder responder,
         responder.respond(error(429, "too many requests from this address"));
         return;
     }
-    const Json json = Json::parse(request.body, nullptr, false);
+    const Json json = parse_json(request.body);
     if (!directory_.catalogue() || !json.is_object()) {
         responder.respond(directory_.catalogue()
                               ? error(400, "the body must be a JSON object")

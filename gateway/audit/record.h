@@ -18,9 +18,9 @@
 
 namespace causeway::audit {
 
-inline constexpr std::size_t kLineBytesMax = 16U << 10;
-inline constexpr std::size_t kTextBytesMax = 512;  // of each text of an event; longer ones are cut
-inline constexpr std::size_t kDetailsMax = 16;
+inline constexpr std::size_t kLineBytesMax = 32U << 10;
+inline constexpr std::size_t kTextBytesMax = 256;  // of each text of an event; longer ones are cut
+inline constexpr std::size_t kDetailsMax = 6;
 
 // What happened, or is about to.
 struct Event {

@@ -259,6 +259,18 @@ bool still_good(Scheme scheme, const std::string& credential, const Device& devi
     return false;
 }
 
+std::uint64_t until_of(Scheme scheme, const std::string& credential, const Device& device) {
+    const std::vector<Credential>& all = scheme == Scheme::kX509       ? device.certificates
+                                         : scheme == Scheme::kPassword ? device.passwords
+                                                                       : device.secrets;
+    for (const Credential& one : all) {
+        if (one.value == credential) {
+            return one.until_s;
+        }
+    }
+    return 0;
+}
+
 const Ban* find_ban(const Catalogue& catalogue, std::string_view host, std::string_view client_id,
                     std::string_view device_key, std::uint64_t now_s) {
     const std::string_view product = device_key.substr(0, device_key.find('/'));

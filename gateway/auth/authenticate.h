@@ -99,6 +99,10 @@ struct Claim {
 [[nodiscard]] bool still_good(Scheme scheme, const std::string& credential, const Device& device,
                               const Catalogue& catalogue, std::uint64_t now_s);
 
+// When the credential ends that let a session in, and the session with it; 0: it does not.
+[[nodiscard]] std::uint64_t until_of(Scheme scheme, const std::string& credential,
+                                     const Device& device);
+
 // Null: nobody of these is banned.
 [[nodiscard]] const Ban* find_ban(const Catalogue& catalogue, std::string_view host,
                                   std::string_view client_id, std::string_view device_key,

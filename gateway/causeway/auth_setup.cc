@@ -7,6 +7,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "gateway/callout/http_callout.h"
+
 namespace causeway::root {
 namespace {
 
@@ -76,6 +78,15 @@ Result<> AuthSetup::open(const AuthConfig& config, registry::Directory& director
     out.make_registry = [&directory](io::Loop& loop, Submitter& submitter) {
         return directory.make(loop, *submitter.records());
     };
+    if (config.http_url.empty()) {
+        return {};
+    }
+    callout::HttpCalloutOptions http;
+    http.url = config.http_url;
+    http.timeout_ms = config.http_timeout_ms;
+    http.cache_s = config.http_cache_s;
+    http.requests_max = config.http_requests_max;
+    out.make_callout = [http](io::Loop& loop) { return callout::make_http_callout(loop, http); };
     return {};
 }
 

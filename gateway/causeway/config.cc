@@ -179,6 +179,13 @@ void read_listener_tls(Section& section, ListenerConfig& out) {
 
 // With the schemes of the listener known.
 void check_listener_tls(Section& section, const ListenerConfig& out) {
+    const bool tls_scheme = out.auth.has(auth::Scheme::kX509) || out.auth.has(auth::Scheme::kPsk);
+    if (tls_scheme && !out.tls) {
+        section.fault("auth", "x509 and psk belong to a listener of type tls or wss");
+    }
+    if (out.auth.has(auth::Scheme::kX509) && out.verify == Verify::kNone) {
+        section.fault("verify", "x509 needs optional or required");
+    }
     const bool shown = !out.certificate.empty() && !out.private_key.empty();
     const bool half = out.certificate.empty() != out.private_key.empty();
     if (out.tls && (half || (!shown && (!out.takes_psk() || !out.certificates.empty())))) {
@@ -225,13 +232,6 @@ void read_listener_auth(Section& section, ListenerConfig& out) {
         }
         out.permissions = std::make_shared<std::vector<auth::Permission>>(std::move(*parsed));
     }
-    const bool tls_scheme = out.auth.has(auth::Scheme::kX509) || out.auth.has(auth::Scheme::kPsk);
-    if (tls_scheme && !out.tls) {
-        section.fault("auth", "x509 and psk belong to a listener of type tls or wss");
-    }
-    if (out.auth.has(auth::Scheme::kX509) && out.verify == Verify::kNone) {
-        section.fault("verify", "x509 needs optional or required");
-    }
 }
 
 std::string read_listener(const Json& json, const std::string& path, ListenerConfig& out) {
@@ -246,8 +246,8 @@ std::string read_listener(const Json& json, const std::string& path, ListenerCon
     section.endpoint("bind", out.bind);
     section.flag("anonymous", out.anonymous);
     section.flag("plaintext", out.plaintext);
-    read_listener_tls(section, out);
     read_listener_auth(section, out);
+    read_listener_tls(section, out);
     check_listener_tls(section, out);
     if (out.verify != Verify::kNone && out.client_ca.empty()) {
         section.fault("client_ca", "verifying clients needs the PEM file of their CA");

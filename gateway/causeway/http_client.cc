@@ -151,7 +151,7 @@ HttpAnswer send_request(const std::string& method, const std::string& url,
 }
 
 HttpAnswer request(const std::string& url, const std::optional<std::string>& body, bool put) {
-    return request(body ? (put ? "PUT" : "POST") : "GET", url, body);
+    return send_request(body ? (put ? "PUT" : "POST") : "GET", url, body);
 }
 
 std::string escape_url(const std::string& text) {

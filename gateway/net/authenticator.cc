@@ -76,6 +76,11 @@ std::uint64_t Authenticator::now_s() const {
         std::chrono::duration_cast<std::chrono::seconds>(now).count());
 }
 
+MonoMs Authenticator::time_of(std::uint64_t until_s) const {
+    const std::uint64_t now = now_s();
+    return until_s == 0 ? 0 : loop_.now_ms() + (until_s > now ? until_s - now : 0) * 1000;
+}
+
 std::uint64_t Authenticator::hash(std::string_view what, std::string_view of) const {
     return hash64(what, of.empty() ? seed_ : hash64(of, seed_));
 }
@@ -384,11 +389,10 @@ Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
                                           : product->limits.device;
     verdict.admission.publish_rate_max = limits.publish_rate_max;
     verdict.admission.publish_bytes_rate_max = limits.publish_bytes_rate_max;
-    if (attempt.claim.expires_s != 0) {
-        const std::uint64_t now = now_s();
-        const std::uint64_t left = attempt.claim.expires_s > now ? attempt.claim.expires_s - now : 0;
-        verdict.admission.expires_at = loop_.now_ms() + left * 1000;
-    }
+    membership->expires_s = attempt.claim.expires_s;
+    membership->until_s = auth::until_of(membership->scheme, membership->credential, device);
+    verdict.admission.expires_at = time_of(
+        membership->expires_s != 0 ? membership->expires_s : membership->until_s);
     verdict.membership = std::move(membership);
     if (attempt.claim.scheme != Scheme::kScram) {  // that one has yet to prove itself
         ++status_.granted[static_cast<std::size_t>(attempt.claim.scheme)];
@@ -527,6 +531,7 @@ Authenticator::Rights Authenticator::recheck(Membership& membership, std::string
     }
     membership.product = product;
     if (device != nullptr) {
+        membership.until_s = auth::until_of(membership.scheme, membership.credential, *device);
         const bool own = !device->permissions.empty() || device->limits != auth::DeviceLimits{};
         membership.own = own ? std::move(device) : nullptr;
     }
@@ -535,6 +540,8 @@ Authenticator::Rights Authenticator::recheck(Membership& membership, std::string
     rights.limits = membership.own != nullptr && membership.own->limits != auth::DeviceLimits{}
                         ? membership.own->limits
                         : product->limits.device;
+    rights.expires_at =
+        time_of(membership.expires_s != 0 ? membership.expires_s : membership.until_s);
     return rights;
 }
 

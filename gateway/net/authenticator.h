@@ -54,6 +54,8 @@ struct Membership {
     std::string credential;
     std::string host;
     std::string client_id;
+    std::uint64_t expires_s = 0;  // of a token
+    std::uint64_t until_s = 0;    // of the credential
     std::shared_ptr<const auth::Device> own;  // its record, if it has permissions or limits itself
     std::shared_ptr<const auth::Product> product;
     std::shared_ptr<const std::vector<auth::Permission>> listener;
@@ -125,6 +127,7 @@ public:
     struct Rights {
         std::shared_ptr<const auth::Policy> policy;
         auth::DeviceLimits limits;
+        MonoMs expires_at = 0;  // 0: it need not end
     };
     // Effect: decides again, by the products and bans of now and by `device` if it was looked up
     // (null: by what is kept of it); brings `membership` up to date.
@@ -153,6 +156,8 @@ private:
     void on_catalogue_changed() override;
 
     [[nodiscard]] std::uint64_t now_s() const;
+    // When the clock will say `until_s`; 0 for 0.
+    [[nodiscard]] MonoMs time_of(std::uint64_t until_s) const;
     [[nodiscard]] std::uint64_t hash(std::string_view what, std::string_view of = {}) const;
     // nullopt: go on.
     std::optional<Verdict> begin(Attempt& attempt, const auth::Presented& presented,

@@ -11,6 +11,8 @@
 namespace causeway::net {
 namespace {
 
+constexpr std::string_view kSubprotocols[] = {"mqtt", "mqttv3.1"};  // the second: MQTT 3.1's
+
 // More than a client may say before it was answered: one record.
 constexpr std::size_t kClientHelloMax = std::size_t{17} * 1024;
 
@@ -31,7 +33,7 @@ Connection::Connection(Shard& shard, std::uint64_t nonce, io::StreamPtr stream, 
         front_->proxy = listener.proxy_protocol;
         front_->tls = listener.tls != nullptr;
         if (listener.websocket) {
-            front_->websocket = std::make_unique<io::WebSocket>("mqtt");
+            front_->websocket = std::make_unique<io::WebSocket>(kSubprotocols);
         }
     }
 }

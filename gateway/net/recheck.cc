@@ -112,6 +112,7 @@ void Shard::apply_rights(Connection& connection, std::shared_ptr<const auth::Dev
         session.on_shutdown(mqtt::ReasonCode::kAdministrativeAction, effects_);
     } else {
         session.set_rates(rights.limits.publish_rate_max, rights.limits.publish_bytes_rate_max);
+        session.set_expiry(rights.expires_at, effects_);
         session.on_policy(std::move(rights.policy), effects_);
     }
     perform(connection);

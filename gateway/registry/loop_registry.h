@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "core/base/hash.h"
 #include "core/io/loop.h"
 #include "core/io/timer.h"
 #include "core/message/records.h"
@@ -48,7 +50,12 @@ private:
         auth::DeviceLookup lookup;
         MonoMs until = 0;
     };
-    using Generation = absl::flat_hash_map<std::string, Kept>;
+    // Found by views: Debian's abseil has a string_view of its own.
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view key) const { return hash64(key); }
+    };
+    using Generation = absl::flat_hash_map<std::string, Kept, Hash, std::equal_to<>>;
     struct Waiting {
         std::string key;
         Found found;

@@ -87,7 +87,7 @@ void Session::handle(const mqtt::Connect& packet, bool core_available, Effects& 
         refuse_connect(ReasonCode::kBadAuthenticationMethod, out);  // [MQTT-4.12.0-1]
         return;
     }
-    client_id_ = std::string(client_id_for(packet.client_id));
+    client_id_ = std::string(client_id_for(packet.client_id));  // [MQTT-3.1.3-5]
     if (client_id_.empty()) {
         client_id_ = make_client_id(random_, nonce_);  // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
         extras().assigned_client_id = client_id_;

@@ -198,6 +198,13 @@ MonoMs Session::partial_deadline() const {
                : partial_since_ + std::uint64_t{limits_->packet_timeout_s} * 1000;
 }
 
+void Session::set_expiry(MonoMs expires_at, Effects& out) {
+    if (admission_ && admission_->expires_at != expires_at) {
+        admission_->expires_at = expires_at;
+        out.deadline_changed = true;
+    }
+}
+
 void Session::on_partial(MonoMs now, Effects& out) {
     if (phase_ == Phase::kOnline && partial_since_ == 0 && limits_->packet_timeout_s != 0) {
         partial_since_ = now;

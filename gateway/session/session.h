@@ -106,6 +106,8 @@ public:
     // are checked against it. A client whose values do not go into it is closed. No effect on one
     // that was never admitted.
     void on_policy(std::shared_ptr<const auth::Policy> policy, Effects& out);
+    // When its credentials end from now on; 0: they do not.
+    void set_expiry(MonoMs expires_at, Effects& out);
     // Other rates of the client's own; 0: none.
     void set_rates(std::uint32_t publishes, std::uint32_t bytes);
     // The core lost this loop's stream: what was submitted has no result.

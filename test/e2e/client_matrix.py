@@ -104,8 +104,7 @@ class PahoPython:
 
 
 def speaks(kind, transport, version):
-    return transport in kind.transports and version in kind.versions and \
-        (transport, version) not in getattr(kind, "exceptions", ())
+    return transport in kind.transports and version in kind.versions
 
 
 def play(hub, kinds):

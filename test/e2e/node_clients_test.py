@@ -16,14 +16,10 @@ from hub import hub_with, run_tests, wait_until
 from node_clients import NodeClient, NodeProcess, install_or_skip
 
 PROGRAM, FOLDER = sys.argv[1], os.path.abspath(sys.argv[2])
-# Over WebSocket both libraries offer 3.1 only as the subprotocol mqttv3.1, which the hub does not take.
-NOT_OFFERED = (("ws", V31), ("wss", V31))
 
 
 class Library:
     """In the matrix: a library in the node process."""
-    exceptions = NOT_OFFERED
-
     def __init__(self, node, library, name, transports, versions):
         self.node, self.library, self.name = node, library, name
         self.transports, self.versions = transports, versions
@@ -67,7 +63,7 @@ def test_every_client_hears_every_other():
     with hub_with(PROGRAM, *TRANSPORTS) as hub, NodeProcess(FOLDER, hub.certificates.ca) as node:
         subscribers, messages = play(hub, [
             Library(node, "mqtt", "mqtt.js", TRANSPORTS, VERSIONS),
-            Library(node, "paho", "paho.js", ("ws", "wss"), (V311,)), Commands(),
+            Library(node, "paho", "paho.js", ("ws", "wss"), (V31, V311)), Commands(),
             OneOf(Mosquitto(), "tcp", V5), OneOf(PahoC("paho_c"), "wss", V31), OneOf(PahoPython(), "tls", V311)])
         print(f"        {subscribers} subscribers, {messages} messages to each")
 
@@ -75,8 +71,6 @@ def test_every_client_hears_every_other():
 def test_mqttjs_resumes_its_session():
     with hub_with(PROGRAM, *TRANSPORTS) as hub, NodeProcess(FOLDER, hub.certificates.ca) as node:
         for transport, version in itertools.product(TRANSPORTS, VERSIONS):
-            if (transport, version) in NOT_OFFERED:
-                continue
             name = f"sleeper-{version}-{transport}"
             options = {"clientId": name, "clean": False}
             if version == V5:

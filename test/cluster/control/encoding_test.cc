@@ -21,7 +21,10 @@ std::vector<Command> one_of_each() {
             members(1, 300, {NodeId(1), NodeId(3)}, {NodeId(2)}),
             rules(1, "text"),
             ActivateRules{1},
-            DeclareQueues{{queue("a"), queue("b")}, {"c"}}};
+            DeclareQueues{{queue("a"), queue("b")}, {"c"}},
+            PutDocument{"product", "pump", 0, "{}"},
+            PutDocument{"token", "t", kAnyDocument, "text"},
+            DeleteDocument{"token", "t", kAnyDocument}};
 }
 
 Rig full_rig() {

@@ -238,6 +238,44 @@ TEST(ControlMachine, QueuesAndNodesHaveALimit) {
     EXPECT_EQ(rig.code(AddNode{node(1000)}), Code::kTooMany);
 }
 
+TEST(ControlMachine, DocumentsArePutOnTheRevisionTheyReplace) {
+    Rig rig = created();
+    const Outcome first = rig.apply(PutDocument{"product", "pump", 0, "one"});
+    EXPECT_EQ(first.code, Code::kOk);
+    const Outcome stale = rig.apply(PutDocument{"product", "pump", 0, "two"});
+    EXPECT_EQ(stale.code, Code::kStale);
+    EXPECT_EQ(stale.version, first.version) << "which one is there";
+    const Outcome second = rig.apply(PutDocument{"product", "pump", first.version, "two"});
+    EXPECT_EQ(second.code, Code::kOk);
+    EXPECT_GT(second.version, first.version);
+    EXPECT_EQ(rig.apply(PutDocument{"product", "pump", first.version, "two"}), second)
+        << "it is done already";
+    EXPECT_EQ(rig.code(DeleteDocument{"product", "pump", first.version}), Code::kStale);
+    EXPECT_EQ(rig.code(DeleteDocument{"product", "pump", second.version}), Code::kOk);
+    EXPECT_EQ(rig.code(DeleteDocument{"product", "pump", second.version}), Code::kOk);
+    const Outcome again = rig.apply(PutDocument{"product", "pump", 0, "one"});
+    EXPECT_GT(again.version, second.version) << "no revision is given twice";
+    EXPECT_EQ(rig.code(PutDocument{"token", "pump", 0, "one"}), Code::kOk) << "another kind";
+}
+
+TEST(ControlMachine, DocumentsAreBounded) {
+    Rig rig = created();
+    EXPECT_EQ(rig.code(PutDocument{"", "n", 0, ""}), Code::kInvalid);
+    EXPECT_EQ(rig.code(PutDocument{"k", "with space", 0, ""}), Code::kInvalid);
+    const std::string large(kDocumentBytesMax, 'x');
+    EXPECT_EQ(rig.code(PutDocument{"k", "n", 0, large + "x"}), Code::kInvalid);
+    for (std::size_t i = 0; i < kDocumentBytesAllMax / kDocumentBytesMax; ++i) {
+        EXPECT_EQ(rig.code(PutDocument{"k", std::to_string(i), 0, large}), Code::kOk);
+    }
+    EXPECT_EQ(rig.code(PutDocument{"k", "more", 0, "x"}), Code::kTooMany);
+    EXPECT_EQ(rig.code(PutDocument{"k", "7", kAnyDocument, "x"}), Code::kOk);
+    for (std::size_t i = rig.model().documents.size(); i < kDocumentsMax; ++i) {
+        ASSERT_EQ(rig.code(PutDocument{"k", "s" + std::to_string(i), 0, ""}), Code::kOk);
+    }
+    EXPECT_EQ(rig.code(PutDocument{"k", "one-more", 0, ""}), Code::kTooMany);
+    EXPECT_LT(rig.machine.snapshot().size(), kSnapshotBytesMax);
+}
+
 TEST(ControlMachine, BytesThatAreNoCommandAreAnOutcome) {
     Rig rig = created();
     EXPECT_EQ(rig.machine.apply(Index(2), "").code, Code::kInvalid);

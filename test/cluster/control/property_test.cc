@@ -17,7 +17,7 @@ public:
     explicit Commands(std::uint64_t seed) : random_(seed) {}
 
     Command next(const Model& model) {
-        switch (random_.below(10)) {
+        switch (random_.below(12)) {
             case 0:
                 return create(1 + random_.below(4), random_.chance(1, 8) ? 4 : 3);
             case 1:
@@ -42,6 +42,19 @@ public:
             }
             case 8:
                 return ActivateRules{random_.below(30)};
+            case 9:
+            case 10: {
+                const std::string name = "d" + std::to_string(random_.below(4));
+                const auto held = model.documents.find({"kind", name});
+                const std::uint64_t revision =
+                    held == model.documents.end() ? 0 : held->second.revision;
+                const std::uint64_t expected =
+                    random_.chance(1, 3) ? kAnyDocument : revision + random_.below(2);
+                if (random_.chance(1, 3)) {
+                    return DeleteDocument{"kind", name, expected};
+                }
+                return PutDocument{"kind", name, expected, std::to_string(random_.below(5))};
+            }
             default:
                 return DeclareQueues{{queue("q" + std::to_string(random_.below(5)))},
                                      {"q" + std::to_string(random_.below(5))}};

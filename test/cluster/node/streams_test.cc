@@ -376,5 +376,108 @@ TEST_F(StreamsTest, ASubscribeThatOtherSetsMustLearnOfIsAnsweredWhenItSettles) {
     EXPECT_THAT(events.take(), ElementsAre("result 1 0"));
 }
 
+// --- records -----------------------------------------------------------------------------------
+
+class RecordReadsTest : public StreamsTest {
+protected:
+    RecordReadsTest() {
+        streams->watch([this](GroupId set, const std::vector<std::string>& keys) {
+            std::string line = "changed " + std::to_string(set.value());
+            for (const std::string& key : keys) {
+                line += " " + key;
+            }
+            events.log.push_back(line);
+        });
+    }
+    void find(const std::string& key) {
+        streams->find(key, [this, key](const RecordsFound* found) {
+            events.log.push_back(key + (found == nullptr           ? " unknown"
+                                        : found->records.empty() ? " none"
+                                                                  : " " + found->records[0].value));
+        });
+    }
+    void answer_attached(wire::Attachment at, std::uint64_t question, std::uint64_t index,
+                         const std::string& value) {
+        tell(wire::RecordsRead{kSet, 0, at, question,
+                               RecordsFound{Index(index), false, {{"p/d", 1, value}}}});
+    }
+    wire::Attachment open_attached() {
+        tell(LeaderIs{kSet, kFirst, Term(1)});
+        const wire::Attachment at = attachment();
+        tell(wire::StreamOpened{kSet, 0, at, 7, Index(10)});
+        sent.clear();
+        return at;
+    }
+};
+
+TEST_F(RecordReadsTest, AQuestionIsAnswered) {
+    const wire::Attachment at = open_attached();
+    EXPECT_THAT(events.take(), ElementsAre("changed 1")) << "what was before is not known";
+    find("p/d");
+    const auto asked = sent_frame<wire::ReadRecords>(0);
+    EXPECT_EQ(asked.query.key, "p/d");
+    EXPECT_THAT(events.take(), IsEmpty());
+    answer_attached(at, asked.question, 10, "one");
+    EXPECT_THAT(events.take(), ElementsAre("p/d one"));
+    answer_attached(at, asked.question, 10, "one");
+    EXPECT_THAT(events.take(), IsEmpty()) << "once";
+}
+
+TEST_F(RecordReadsTest, AQuestionWaitsForALeaderAndIsAskedOfTheNext) {
+    find("p/d");
+    EXPECT_THAT(sent, IsEmpty());
+    open_in_place();
+    ASSERT_EQ(sent.size(), 1U);
+    const std::uint64_t question = sent_frame<wire::ReadRecords>(0).question;
+    events.log.clear();
+    tell(LeaderIs{kSet, kSecond, Term(2)});
+    const wire::Attachment at = attachment();
+    answer_attached(at - 1, question, 12, "of the first leader");
+    EXPECT_THAT(events.take(), IsEmpty());
+    sent.clear();
+    tell(wire::Welcome{kSet, 0, at, 0});
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].to, kSecond);
+    EXPECT_EQ(sent_frame<wire::ReadRecords>(0).question, question);
+    EXPECT_THAT(events.take(), ElementsAre("changed 1"));
+    answer_attached(at, question, 12, "one");
+    EXPECT_THAT(events.take(), ElementsAre("p/d one"));
+}
+
+TEST_F(RecordReadsTest, AnAnswerFromBeforeAKnownChangeIsAskedAgain) {
+    const wire::Attachment at = open_attached();
+    find("p/d");
+    const std::uint64_t question = sent_frame<wire::ReadRecords>(0).question;
+    events.log.clear();
+    tell(wire::RecordsChanged{kSet, Index(20), {"p/d"}});
+    EXPECT_THAT(events.take(), ElementsAre("changed 1 p/d"));
+    answer_attached(at, question, 19, "old");
+    EXPECT_THAT(events.take(), IsEmpty());
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent_frame<wire::ReadRecords>(1).question, question);
+    answer_attached(at, question, 20, "new");
+    EXPECT_THAT(events.take(), ElementsAre("p/d new"));
+}
+
+TEST_F(RecordReadsTest, AQuestionNobodyAnswersEnds) {
+    find("p/d");
+    now += RecordReads::kWaitMs - 1;
+    streams->on_tick(now);
+    EXPECT_THAT(events.take(), IsEmpty());
+    now += 1;
+    streams->on_tick(now);
+    EXPECT_THAT(events.take(), ElementsAre("p/d unknown"));
+}
+
+TEST_F(RecordReadsTest, QuestionsAreBounded) {
+    for (std::size_t i = 0; i < Records::kRecordReadsMax; ++i) {
+        find("k" + std::to_string(i));
+    }
+    find("more");
+    EXPECT_THAT(events.take(), IsEmpty()) << "never from within";
+    streams->on_tick(now);
+    EXPECT_THAT(events.take(), ElementsAre("more unknown"));
+}
+
 }  // namespace
 }  // namespace causeway::node

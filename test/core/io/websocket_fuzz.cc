@@ -12,6 +12,8 @@ namespace {
 
 using causeway::io::WebSocket;
 
+constexpr std::string_view kMqtt[] = {"mqtt", "mqttv3.1"};
+
 constexpr std::string_view kRequest =
     "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
     "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
@@ -23,7 +25,7 @@ struct Played {
 };
 
 Played play(std::string_view bytes, std::size_t step) {
-    WebSocket socket("mqtt");
+    WebSocket socket(kMqtt);
     Played played;
     played.status = socket.take(kRequest, played.payload, played.reply);
     CW_CHECK(played.status == WebSocket::Status::kOpen);
@@ -46,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CW_CHECK(whole.payload == cut.payload && whole.reply == cut.reply);
     CW_CHECK(whole.status == cut.status && whole.payload.size() <= bytes.size());
     // The other bytes that come before MQTT: the upgrade itself and the PROXY header.
-    WebSocket fresh("mqtt");
+    WebSocket fresh(kMqtt);
     std::string payload;
     std::string reply;
     fresh.take(bytes, payload, reply);

@@ -17,6 +17,8 @@ using ::testing::StartsWith;
 using Status = WebSocket::Status;
 using namespace std::string_literals;
 
+constexpr std::string_view kMqtt[] = {"mqtt", "mqttv3.1"};
+
 std::string request(std::string_view protocols = "mqtt", std::string_view version = "13") {
     return "GET /mqtt HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: keep-alive, "
            "Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: " +
@@ -44,7 +46,7 @@ std::string frame(std::uint8_t opcode, std::string_view payload, bool fin = true
 
 class WebSocketTest : public ::testing::Test {
 protected:
-    WebSocket socket{"mqtt"};
+    WebSocket socket{kMqtt};
     std::string payload;
     std::string reply;
 
@@ -70,13 +72,18 @@ TEST_F(WebSocketTest, UpgradesToTheSubprotocol) {  // [MQTT-6.0.0-4]
     EXPECT_THAT(reply, EndsWith("Sec-WebSocket-Protocol: mqtt\r\n\r\n"));
 }
 
+TEST_F(WebSocketTest, TakesTheSecondSubprotocolAlone) {
+    EXPECT_EQ(take(request("chat, mqttv3.1")), Status::kOpen);
+    EXPECT_THAT(reply, EndsWith("Sec-WebSocket-Protocol: mqttv3.1\r\n\r\n"));
+}
+
 TEST_F(WebSocketTest, TheRequestMayComeByteByByteWithFramesBehindIt) {
     const std::string bytes = request() + frame(2, "hello");
     for (const char byte : bytes) {
         ASSERT_NE(take({&byte, 1}), Status::kEnded);
     }
     EXPECT_EQ(payload, "hello");
-    WebSocket other("mqtt");
+    WebSocket other(kMqtt);
     payload.clear();
     EXPECT_EQ(other.take(bytes, payload, reply), Status::kOpen);
     EXPECT_EQ(payload, "hello");
@@ -98,7 +105,7 @@ TEST_F(WebSocketTest, RefusesWhatIsNoUpgrade) {
          "400"},
     };
     for (const auto& one : cases) {
-        WebSocket refused("mqtt");
+        WebSocket refused(kMqtt);
         std::string answer;
         EXPECT_EQ(refused.take(one.bytes, payload, answer), Status::kEnded) << one.bytes;
         EXPECT_THAT(answer, StartsWith("HTTP/1.1 " + one.status)) << one.bytes;
@@ -148,7 +155,7 @@ TEST_F(WebSocketTest, WhatIsNotRfc6455EndsIt) {
     for (const std::string& bytes :
          {unmasked, reserved_bit, long_ping, padded_length, frame(0, "alone"), frame(3, "x"),
           frame(11, "x"), frame(2, "a", false) + frame(2, "b"), frame(9, "p", false)}) {
-        WebSocket bad("mqtt");
+        WebSocket bad(kMqtt);
         std::string answer;
         bad.take(request(), payload, answer);
         answer.clear();
@@ -201,7 +208,7 @@ TEST(WebSocketProperty, ItDoesNotMatterHowBytesAreCut) {
             open = !fin;
             sent += part;
         }
-        WebSocket socket("mqtt");
+        WebSocket socket(kMqtt);
         std::string payload;
         std::string reply;
         for (std::size_t at = 0; at < bytes.size();) {

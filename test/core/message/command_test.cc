@@ -321,6 +321,18 @@ TEST(Command, Queues) {
     EXPECT_EQ(self.rule_version, 12U);
 }
 
+TEST(Command, Records) {
+    const RecordPut put =
+        decoded<RecordPut>(encoded(RecordPut{"p/d", 7, "value"}), CommandKind::kRecordPut);
+    EXPECT_EQ(put.key, "p/d");
+    EXPECT_EQ(put.expected, 7U);
+    EXPECT_EQ(put.value, "value");
+    const RecordDelete gone = decoded<RecordDelete>(encoded(RecordDelete{"p/d", kAnyRevision}),
+                                                    CommandKind::kRecordDelete);
+    EXPECT_EQ(gone.key, "p/d");
+    EXPECT_EQ(gone.expected, kAnyRevision);
+}
+
 TEST(Command, LimitsAreAllThere) {
     StateLimits limits;
     limits.sessions_max = 1;
@@ -339,6 +351,8 @@ TEST(Command, LimitsAreAllThere) {
     limits.fences_max = 13;
     limits.waiting_subscribes_max = 14;
     limits.events = 15;
+    limits.records_max = 16;
+    limits.records_bytes_max = 17;
     EXPECT_EQ(decoded<StateLimits>(encoded(limits), CommandKind::kSetLimits), limits);
 }
 
@@ -397,13 +411,17 @@ TEST(Command, CutShortAnywhereIsRefused) {
     expect_refused_when_cut(QueueReceive{"q", 7, 800});
     expect_refused_when_cut(QueueAck{"q", {{1, 2}, {3, 4}}});
     expect_refused_when_cut(OutboxDone{"s", 9, false, "why", "dead"});
+    expect_refused_when_cut(RecordPut{"p/d", 7, "value"});
+    expect_refused_when_cut(RecordDelete{"p/d", 7});
     StateLimits small;
     small.peer_messages_max = small.peer_bytes_max = small.fences_max = 1;
     small.waiting_subscribes_max = 1;
+    small.records_max = small.records_bytes_max = 1;
     const std::string limits = encoded(small);
-    // Without the last five, or the last, it is what an older version wrote.
-    expect_refused_when_cut<StateLimits>(limits, limits.size() - 5);
-    for (std::size_t size = limits.size() - 4; size < limits.size() - 1; ++size) {
+    // Without the last seven, three or two it is what an older version wrote.
+    expect_refused_when_cut<StateLimits>(limits, limits.size() - 7);
+    for (const std::size_t size : {limits.size() - 6, limits.size() - 5, limits.size() - 4,
+                                   limits.size() - 1}) {
         ByteReader in(std::string_view(limits).substr(0, size));
         CommandHeader header;
         StateLimits out;

@@ -163,7 +163,7 @@ TEST_P(Qos2, AReceivedMessageHoldsItsPlaceInTheWindow) {
     EXPECT_THAT(rig.delivered(s), ElementsAre("1 n3 q2 t=3"));
 }
 
-// [MQTT-4.3.3-5] [MQTT-4.3.3-2] [MQTT-3.3.1-3]
+// [MQTT-4.3.3-5] [MQTT-4.3.3-2] [MQTT-4.3.2-2] [MQTT-3.3.1-3]
 TEST_P(Qos2, ResumesWithPubrelForTheReceivedAndDupForTheRest) {
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 2);
@@ -401,7 +401,8 @@ TEST_P(Expiry, AWaitingMessageIsNotPushedOnceExpired) {
 }
 
 // [MQTT-3.3.2-5] is about messages whose delivery has not begun; what was sent is sent again until
-// it is acknowledged [MQTT-4.4.0-1], else a QoS 2 packet id would be left open at the client.
+// it is acknowledged [MQTT-4.4.0-1] [MQTT-4.3.3-7], else a QoS 2 packet id would be left open at
+// the client.
 TEST_P(Expiry, AMessageOnItsWayIsCompleted) {
     const std::uint64_t epoch = open(1, 10);
     rig.subscribe(s, epoch, "t", 2);

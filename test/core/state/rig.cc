@@ -77,6 +77,9 @@ std::string to_text(const Outputs& outputs) {
     for (const GroupId set : outputs.ready_peers) {
         text += "ready peer " + std::to_string(set.value()) + "\n";
     }
+    for (const std::string& key : outputs.changed_records) {
+        text += "changed " + key + "\n";
+    }
     for (const LiveStream& stream : outputs.opened) {
         text += "opened " + std::to_string(stream.stream) + "\n";
     }
@@ -99,7 +102,8 @@ std::string to_text(const Statistics& all) {
           c.publishes_refused,    c.peer_made,          c.peer_acknowledged, c.peer_evicted,
           c.peer_accepted,        c.peer_done,          c.peer_expired,      c.peer_invalid,
           c.subscribes_timed_out, c.fences_evicted,     all.held_interests,  all.asked_interests,
-          all.waiting_subscribes, all.fences,           all.parked_work}) {
+          all.waiting_subscribes, all.fences,           all.parked_work,     all.records,
+          all.records_bytes}) {
         text += std::to_string(number) + " ";
     }
     for (const PeerStatus& peer : all.peers) {

@@ -84,7 +84,7 @@ TEST_P(Subscriptions, BeyondTheLimitAreRefusedOneByOne) {  // [MQTT-3.8.4-5]
     EXPECT_EQ(rig.statistics().subscriptions, 2U);
 }
 
-// [MQTT-3.3.4-2] [MQTT-3.3.4-3]
+// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4]
 TEST_P(Subscriptions, ThatOverlapDeliverOnceWithTheHighestQosAndAllIdentifiers) {
     SubscriptionRequest one = request("a/+", 0);
     one.identifier = 9;

@@ -244,6 +244,21 @@ void Workload::self_publish(std::string& out) {
     encode(header(0), SelfPublish{n, routed, 1}, out);
 }
 
+void Workload::record(std::string& out) {
+    const std::string key = "p/" + std::to_string(random_.below(6));
+    const auto held = machine_->read_records({key, false, {}, 1}).records;
+    const std::uint64_t revision = held.empty() ? kNoRecord : held.front().revision;
+    const std::uint64_t expected = random_.chance(1, 3)   ? kAnyRevision
+                                   : random_.chance(4, 5) ? revision
+                                                          : random_.below(100);
+    const StreamId stream = random_.chance(1, 2) ? any_stream() : 0;
+    if (random_.chance(1, 4)) {
+        encode(header(stream), RecordDelete{key, expected}, out);
+    } else {
+        encode(header(stream), RecordPut{key, expected, std::string(random_.below(40), 'v')}, out);
+    }
+}
+
 void Workload::refused(std::string& out) {
     const StreamId stream = any_stream();
     encode(header(stream), Refused{ResultCode::kQuotaExceeded}, out);
@@ -320,7 +335,7 @@ std::string Workload::command() {
         {4, &Workload::unsubscribe},  {16, &Workload::acknowledge}, {10, &Workload::received},
         {6, &Workload::release},      {2, &Workload::declare},      {8, &Workload::send},
         {8, &Workload::receive},      {8, &Workload::queue_ack},    {4, &Workload::outbox_done},
-        {4, &Workload::self_publish}, {1, &Workload::refused},      {1, &Workload::limits},
+        {4, &Workload::self_publish}, {6, &Workload::record},       {1, &Workload::refused},      {1, &Workload::limits},
         {1, &Workload::layout},       {8, &Workload::peer_items},   {8, &Workload::peer_acked},
     };
     unsigned total = 0;

@@ -61,6 +61,7 @@ private:
     void queue_ack(std::string& out);
     void outbox_done(std::string& out);
     void self_publish(std::string& out);
+    void record(std::string& out);
     void refused(std::string& out);
     void limits(std::string& out);
     void layout(std::string& out);
