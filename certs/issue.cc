@@ -222,6 +222,11 @@ Result<IssuedFiles> init_intermediate(const std::string& dir, const std::string&
         return fail("the CA in " + parent +
                     " may not sign other CAs; make one with --path-length 1 or more");
     }
+    // A revocation list is found by its CA's name.
+    if (options.common_name ==
+        common_name_of(X509_get_subject_name(authority->certificate.get()))) {
+        return fail("the CA needs a name of its own, other than its parent's: --name");
+    }
     if (auto made = make_folder(dir); !made) {
         return tl::unexpected(made.error());
     }

@@ -27,7 +27,7 @@ TEST(PskFile, HoldsAKeyForEachIdentity) {
 }
 
 TEST(PskFile, AnErrorNamesTheLineAndNotTheKey) {
-    for (const std::string bad :
+    for (const std::string& bad :
          {std::string("noColon"), "a:" + kKey.substr(2), "a:" + kKey + "0", "a:" + kKey + "zz",
           ":" + kKey, "a b:" + kKey, "a:" + kKey + "\na:" + kKey}) {
         const auto table = PskTable::parse("# first\n" + bad);

@@ -23,6 +23,7 @@ protected:
         ASSERT_TRUE(init_ca(folder_.path()));
         ASSERT_TRUE(issue_server(folder_.path(), {"localhost"}));
         ASSERT_TRUE(issue_device(folder_.path(), "plant/dev7"));
+        plant_.common_name = "Plant CA";
     }
     [[nodiscard]] bool openssl(const std::string& arguments) const {
         return std::system(("openssl " + arguments + " >/dev/null 2>&1").c_str()) == 0;
@@ -55,13 +56,14 @@ protected:
     }
 
     Folder folder_;
+    CaOptions plant_;
 };
 
 TEST_F(Authorities, AnIntermediateSignsInTheRootsName) {
     const std::string dir = folder_ / "plant";
-    CaOptions options;
-    options.common_name = "Plant CA";
-    const auto made = init_intermediate(dir, folder_.path(), options);
+    EXPECT_THAT(init_intermediate(dir, folder_.path()).error().message,
+                HasSubstr("a name of its own"));
+    const auto made = init_intermediate(dir, folder_.path(), plant_);
     ASSERT_TRUE(made) << made.error().message;
     ASSERT_TRUE(issue_device(dir, "plant/dev8"));
     EXPECT_TRUE(openssl("verify -x509_strict -CAfile " + (folder_ / "ca.crt") + " -untrusted " +
@@ -69,7 +71,7 @@ TEST_F(Authorities, AnIntermediateSignsInTheRootsName) {
     // The device sends the chain itself; the server knows only the root.
     EXPECT_TRUE(shake_hands(server({}).get(), client(dir + "/devices/plant_dev8").get()).done);
     // It bears no CA below it.
-    EXPECT_THAT(init_intermediate(dir + "/more", dir).error().message,
+    EXPECT_THAT(init_intermediate(dir + "/more", dir, {"More"}).error().message,
                 HasSubstr("may not sign other CAs"));
     // A device's certificate signs nothing.
     EXPECT_FALSE(init_intermediate(dir + "/more", dir + "/devices"));
@@ -77,7 +79,7 @@ TEST_F(Authorities, AnIntermediateSignsInTheRootsName) {
 
 TEST_F(Authorities, AnIntermediateAloneMayBeTrusted) {
     const std::string dir = folder_ / "plant";
-    ASSERT_TRUE(init_intermediate(dir, folder_.path()));
+    ASSERT_TRUE(init_intermediate(dir, folder_.path(), plant_));
     ASSERT_TRUE(issue_device(dir, "plant/dev8"));
     ServerTlsConfig config{folder_ / "server.crt", folder_ / "server.key", dir + "/ca.crt",
                            Verify::kRequired};
@@ -165,7 +167,7 @@ TEST_F(Authorities, RevocationBySerialAndByFile) {
 
 TEST_F(Authorities, ARevokedIntermediateTakesItsDevicesAlong) {
     const std::string dir = folder_ / "plant";
-    ASSERT_TRUE(init_intermediate(dir, folder_.path()));
+    ASSERT_TRUE(init_intermediate(dir, folder_.path(), plant_));
     ASSERT_TRUE(issue_device(dir, "plant/dev8"));
     const std::string leaf = dir + "/devices/plant_dev8";
     ASSERT_TRUE(write_crl(folder_.path(), 30));
@@ -178,7 +180,9 @@ TEST_F(Authorities, AListThatIsMissingOrLateKeepsNobodyOutUnlessAsked) {
     ASSERT_TRUE(revoke(folder_.path(), {{}, {}, folder_ / "server.crt"}, {"superseded", 0}));
     const std::string late = folder_ / "ca.crl";  // due at once
     Folder other;
-    ASSERT_TRUE(init_ca(other.path()));
+    CaOptions named;
+    named.common_name = "Another CA";
+    ASSERT_TRUE(init_ca(other.path(), named));
     ASSERT_TRUE(write_crl(other.path(), 30));
     for (const std::string& crl : {late, other / "ca.crl"}) {
         EXPECT_TRUE(shake_hands(server({crl}).get(), device().get()).done) << crl;
