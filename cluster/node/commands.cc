@@ -92,8 +92,7 @@ void Group::take(const Speaker& from, wire::ReadRecords& read) {
     }
     if (attached->second.attachment == read.attachment) {
         const replica::Route route{{from.node, read.loop}, read.attachment};
-        view_.ports.apply(id(),
-                          replica::ReadRecords{route, read.question, std::move(read.query)});
+        view_.ports.apply(id(), replica::ReadRecords{route, read.question, std::move(read.query)});
     }
 }
 
@@ -149,9 +148,9 @@ void Group::take_unlogged(wire::Commands& commands) {
         ++counters_.unlogged;
         route_unlogged(command);
     }
-    view_.ports.apply(id(), replica::ApplyUnlogged{
-                                commands.stream, SharedBytes::take(std::move(commands.unlogged)),
-                                replica_.term()});
+    view_.ports.apply(id(), replica::ApplyUnlogged{commands.stream,
+                                                   SharedBytes::take(std::move(commands.unlogged)),
+                                                   replica_.term()});
 }
 
 // What is retained or owed to a queue or sink is logged; subscribers do not wait for that.
