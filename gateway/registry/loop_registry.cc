@@ -41,7 +41,7 @@ void LoopRegistry::set_catalogue(std::shared_ptr<const auth::Catalogue> catalogu
 std::optional<auth::DeviceLookup> LoopRegistry::cached(std::string_view key) {
     const MonoMs now = loop_.now_ms();
     for (const Generation* generation : {&young_, &old_}) {
-        const auto found = generation->find(key);
+        const auto found = generation->find(std::string(key));
         if (found != generation->end()) {
             return now < found->second.until ? std::optional(found->second.lookup) : std::nullopt;
         }
