@@ -47,9 +47,18 @@ class Api:
     """The HTTP API of a hub at self.api."""
     context = None  # of TLS, if it is https
 
+    def token(self):
+        """The one of this start; none where the API asks for none."""
+        return None
+
+    def headers(self):
+        token = self.token()
+        return {"Authorization": "Bearer " + token} if token else {}
+
     def get(self, path):
         try:
-            with urllib.request.urlopen(self.api + path, timeout=40, context=self.context) as answer:
+            request = urllib.request.Request(self.api + path, headers=self.headers())
+            with urllib.request.urlopen(request, timeout=40, context=self.context) as answer:
                 text = answer.read().decode()
                 return answer.status, json.loads(text) if path != "/metrics" else text
         except urllib.error.HTTPError as error:
@@ -63,7 +72,8 @@ class Api:
     def send(self, method, path, body):
         """`body` is sent as JSON, or as it is when it is bytes."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.api + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(self.api + path, data, {"Content-Type": "application/json", **self.headers()},
+                                         method=method)
         try:
             with urllib.request.urlopen(request, timeout=40, context=self.context) as answer:
                 return answer.status, json.loads(answer.read())
