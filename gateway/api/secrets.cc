@@ -20,7 +20,7 @@ std::string random_bytes(std::size_t count) {
 
 std::string new_secret() {
     constexpr std::size_t kBytes = 32;
-    return auth::to_base64url(random_bytes(kBytes));
+    return auth::to_base64(random_bytes(kBytes));
 }
 
 std::uint64_t now_s() {

@@ -12,7 +12,8 @@ namespace causeway::api {
 
 // From the system's generator; ends the process if it has none.
 [[nodiscard]] std::string random_bytes(std::size_t count);
-// 256 bits, as a device or a product has it.
+// 256 bits as a device or a product has it: in base64, which signed user names and pre-shared keys
+// decode.
 [[nodiscard]] std::string new_secret();
 [[nodiscard]] std::uint64_t now_s();
 

@@ -98,7 +98,7 @@ TEST_P(PermissionsEachVersion, ADeliveryThatIsDeniedIsDoneWith) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, PermissionsEachVersion, testing::ValuesIn(kVersions),
-                         [](const auto& info) { return version_name(info); });
+                         [](const auto& each) { return version_name(each); });
 
 TEST(Permissions, IgnoredWhere311IsToGoOn) {
     Limits limits;
