@@ -92,8 +92,7 @@ void Group::take(const Speaker& from, wire::ReadRecords& read) {
     }
     if (attached->second.attachment == read.attachment) {
         const replica::Route route{{from.node, read.loop}, read.attachment};
-        view_.ports.apply(id(),
-                          replica::ReadRecords{route, read.question, std::move(read.query)});
+        view_.ports.apply(id(), replica::ReadRecords{route, read.question, std::move(read.query)});
     }
 }
 

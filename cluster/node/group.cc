@@ -10,8 +10,8 @@ namespace {
 constexpr MonoMs kHandOverAgainMs = 1'000;
 // So long until the other nodes' clocks should be known.
 constexpr MonoMs kTimeWaitMs = 1'000;
-// So long after a start a set with a time waits for clocks that agree; then it goes on with the time
-// it has, late by what it does not know of. Who ran longer has seen the time pass.
+// So long after a start a set with a time waits for clocks that agree; then it goes on with the
+// time it has, late by what it does not know of. Who ran longer has seen the time pass.
 constexpr MonoMs kStartMs = 10'000;
 
 }  // namespace
@@ -117,7 +117,8 @@ void Group::on_applied(replica::Applied& applied) {
     if (!serving_) {
         return;
     }
-    std::move(applied.self_items.begin(), applied.self_items.end(), std::back_inserter(self_items_));
+    std::move(applied.self_items.begin(), applied.self_items.end(),
+              std::back_inserter(self_items_));
     propose_selves();
     if (!applied.ready_queues.empty()) {
         view_.ready_queues.insert(applied.ready_queues.begin(), applied.ready_queues.end());

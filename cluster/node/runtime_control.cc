@@ -318,7 +318,8 @@ void Node::Runtime::watch_rules(io::Loop& loop,
     });
 }
 
-void Node::Runtime::watch_documents(io::Loop& loop, absl::AnyInvocable<void(SharedDocuments)> take) {
+void Node::Runtime::watch_documents(io::Loop& loop,
+                                    absl::AnyInvocable<void(SharedDocuments)> take) {
     auto shared = std::make_shared<decltype(take)>(std::move(take));
     loop_.post([this, &loop, shared] {
         documents_watchers_.emplace_back([&loop, shared](const SharedDocuments& documents) {

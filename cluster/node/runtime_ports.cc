@@ -125,8 +125,8 @@ void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
 
 void Node::Runtime::on_records(GroupId group, const replica::Route& to, std::uint64_t question,
                                RecordsFound found) {
-    answer(to, wire::RecordsRead{group, to.address.loop, to.attachment, question,
-                                 std::move(found)});
+    answer(to,
+           wire::RecordsRead{group, to.address.loop, to.attachment, question, std::move(found)});
 }
 
 // --- links -------------------------------------------------------------------------------------

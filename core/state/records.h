@@ -1,5 +1,6 @@
 // Records of a set: keys with values that the state does not look into (RecordPut, command.h), one
-// each in the table; memory holds their number, bytes and the next revision only. Apply thread only.
+// each in the table; memory holds their number, bytes and the next revision only. Apply thread
+// only.
 #pragma once
 
 #include <cstdint>

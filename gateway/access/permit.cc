@@ -13,9 +13,8 @@ bool below(std::string_view path, std::string_view root) {
 
 bool names(const std::vector<std::string>& patterns, std::string_view queue) {
     return std::any_of(patterns.begin(), patterns.end(), [queue](std::string_view pattern) {
-        return pattern.ends_with('*')
-                   ? queue.starts_with(pattern.substr(0, pattern.size() - 1))
-                   : pattern == queue;
+        return pattern.ends_with('*') ? queue.starts_with(pattern.substr(0, pattern.size() - 1))
+                                      : pattern == queue;
     });
 }
 
@@ -74,8 +73,7 @@ bool may(const Principal& who, const RequestNeed& need) {
             return who.role >= Role::kOperator ||
                    (who.role == Role::kApp && names(who.queues, need.queue));
         case Need::kPublish:
-            return who.role >= Role::kOperator ||
-                   (who.role == Role::kApp && !who.topics.empty());
+            return who.role >= Role::kOperator || (who.role == Role::kApp && !who.topics.empty());
         case Need::kOperate:
             return who.role >= Role::kOperator;
         case Need::kAdmin:

@@ -9,9 +9,8 @@ namespace causeway::access {
 
 std::string string_to_sign(const SignedRequest& request) {
     std::string text;
-    for (const std::string_view part :
-         {request.method, request.host, request.uri, request.query, request.algorithm,
-          request.timestamp, request.nonce}) {
+    for (const std::string_view part : {request.method, request.host, request.uri, request.query,
+                                        request.algorithm, request.timestamp, request.nonce}) {
         text.append(part).append("\n");
     }
     return text + auth::to_hex(auth::sha256(request.body));

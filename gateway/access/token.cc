@@ -19,8 +19,8 @@ constexpr std::size_t kHashDigits = 64;
 
 bool is_hex(std::string_view text, std::size_t digits) {
     return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    });
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
 }
 
 bool read_text(const Json& json, const char* key, std::size_t bytes_max, std::string& out) {
@@ -129,8 +129,8 @@ Result<Token> parse_token(std::string_view text) {
         read_text(json, "id", kTokenIdBytes, token.id) && is_hex(token.id, kTokenIdBytes) &&
         read_text(json, "description", kTokenDescriptionBytesMax, token.description) &&
         read_text(json, "role", kShort, role) &&
-        read_text(json, "sha256", kHashDigits, token.sha256) &&
-        is_hex(token.sha256, kHashDigits) && read_number(json, "created_s", token.created_s) &&
+        read_text(json, "sha256", kHashDigits, token.sha256) && is_hex(token.sha256, kHashDigits) &&
+        read_number(json, "created_s", token.created_s) &&
         read_number(json, "expires_s", token.expires_s) &&
         read_names(json, "queues", token.queues) && read_names(json, "topics", token.topics);
     const auto parsed = parse_role(role);

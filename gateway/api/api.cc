@@ -668,10 +668,11 @@ void Api::metrics(io::HttpResponder responder) {
             }
             io::HttpResponse response;
             response.content_type = "text/plain; version=0.0.4";
-            response.body = render_metrics(node, shards) +
-                            render_access(guard_.refused(), registration_ ? registration_->counters()
-                                                                          : RegisterCounters{}) +
-                            (more_ ? more_() : std::string{});
+            response.body =
+                render_metrics(node, shards) +
+                render_access(guard_.refused(),
+                              registration_ ? registration_->counters() : RegisterCounters{}) +
+                (more_ ? more_() : std::string{});
             responder.respond(std::move(response));
         });
     });

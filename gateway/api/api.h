@@ -113,8 +113,7 @@ private:
         EvaluatedRules rules);
     // Last: from here on the core sends to this object until it has stopped.
     void attach();
-    void handle(io::HttpRequest request, io::HttpResponder responder,
-                const access::Principal& who);
+    void handle(io::HttpRequest request, io::HttpResponder responder, const access::Principal& who);
     void publish(io::HttpRequest& request, io::HttpResponder responder,
                  const access::Principal& who);
     void handle_queue(const std::string& queue, std::string_view action, io::HttpRequest& request,

@@ -46,8 +46,8 @@ void answer_audit(io::Loop& loop, audit::Log* log, const io::HttpRequest& reques
     const auto from = number_of(request, "from", 0);
     const auto max = number_of(request, "max", 100);
     if (request.path != "/v1/audit" || log == nullptr) {
-        responder.respond(error(404, log == nullptr ? "this node keeps no audit log"
-                                                    : "use GET /v1/audit"));
+        responder.respond(
+            error(404, log == nullptr ? "this node keeps no audit log" : "use GET /v1/audit"));
     } else if (!from || !max || *max == 0 || *max > kMax) {
         responder.respond(error(400, "from is a record's number, max 1 to 1000"));
     } else {

@@ -107,13 +107,15 @@ void DevicesApi::handle(const io::HttpRequest& request, io::HttpResponder respon
         return;
     }
     const std::size_t slash = rest.find('/');
-    const std::size_t end = slash == std::string_view::npos ? rest.size() : rest.find('/', slash + 1);
+    const std::size_t end =
+        slash == std::string_view::npos ? rest.size() : rest.find('/', slash + 1);
     const std::string key(rest.substr(0, end));
     const std::string_view action =
         end == std::string_view::npos || end >= rest.size() ? "" : rest.substr(end + 1);
     if (!auth::parse_device_key(key)) {
-        responder.respond(error(404, "use /v1/devices/PRODUCT/DEVICE; each is 1 to 64 of "
-                                     "A-Z a-z 0-9 _ . : -"));
+        responder.respond(error(404,
+                                "use /v1/devices/PRODUCT/DEVICE; each is 1 to 64 of "
+                                "A-Z a-z 0-9 _ . : -"));
     } else if (!action.empty()) {
         act(key, action, request, std::move(responder));
     } else if (request.method == "GET") {
@@ -136,7 +138,8 @@ void DevicesApi::list(const io::HttpRequest& request, io::HttpResponder responde
         responder.respond(error(400, "max is 1 to 1000; product is a product's name"));
         return;
     }
-    auto listing = std::make_shared<Listing>(Listing{std::move(responder), {}, 0, 0, {}, {}, false});
+    auto listing =
+        std::make_shared<Listing>(Listing{std::move(responder), {}, 0, 0, {}, {}, false});
     listing->max = static_cast<std::uint32_t>(*max);
     listing->query.key = product.empty() ? "" : product + "/";
     listing->query.prefix = true;
@@ -158,8 +161,7 @@ void DevicesApi::list_next(const std::shared_ptr<Listing>& listing) {
         }
         if (found->more && !found->records.empty()) {
             const std::string& last = found->records.back().key;
-            listing->complete_to =
-                listing->more ? std::min(listing->complete_to, last) : last;
+            listing->complete_to = listing->more ? std::min(listing->complete_to, last) : last;
             listing->more = true;
         }
         listing->records.insert(listing->records.end(), found->records.begin(),
@@ -175,8 +177,7 @@ void DevicesApi::finish_list(Listing& listing) {
     bool more = listing.more;
     std::string last;
     for (const Record& record : listing.records) {
-        if (devices.size() == listing.max ||
-            (listing.more && record.key > listing.complete_to)) {
+        if (devices.size() == listing.max || (listing.more && record.key > listing.complete_to)) {
             more = true;
             break;
         }
@@ -209,8 +210,8 @@ void DevicesApi::put(const std::string& key, const io::HttpRequest& request,
     const auto expected = number_of(request, "revision", kAnyRevision);
     Json json = parse_json(request.body);
     if (!json.is_object() || !expected) {
-        responder.respond(error(400, expected ? "the body must be a JSON object"
-                                              : "revision must be a number"));
+        responder.respond(
+            error(400, expected ? "the body must be a JSON object" : "revision must be a number"));
         return;
     }
     const auto parts = auth::parse_device_key(key);
@@ -218,8 +219,8 @@ void DevicesApi::put(const std::string& key, const io::HttpRequest& request,
     json.emplace("name", parts->name);
     auto device = auth::parse_device(json.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (!device || device->key() != key) {
-        responder.respond(error(400, device ? "product, name: are not those in the path"
-                                            : device.error().message));
+        responder.respond(error(
+            400, device ? "product, name: are not those in the path" : device.error().message));
         return;
     }
     if (directory_.catalogue()->product(device->product) == nullptr) {
@@ -231,12 +232,12 @@ void DevicesApi::put(const std::string& key, const io::HttpRequest& request,
         return;
     }
     const std::string value = auth::encode(*device);
-    records_.put({key, *expected, value},
-                 [key, responder = std::move(responder)](const RecordClient::Outcome& outcome) mutable {
-                     responder.respond(outcome.code == ResultCode::kOk
-                                           ? ok(Json{{"key", key}, {"revision", outcome.revision}})
-                                           : refusal_of(outcome));
-                 });
+    records_.put({key, *expected, value}, [key, responder = std::move(responder)](
+                                              const RecordClient::Outcome& outcome) mutable {
+        responder.respond(outcome.code == ResultCode::kOk
+                              ? ok(Json{{"key", key}, {"revision", outcome.revision}})
+                              : refusal_of(outcome));
+    });
 }
 
 void DevicesApi::erase(const std::string& key, const io::HttpRequest& request,
@@ -246,11 +247,11 @@ void DevicesApi::erase(const std::string& key, const io::HttpRequest& request,
         responder.respond(expected ? unavailable() : error(400, "revision must be a number"));
         return;
     }
-    records_.erase({key, *expected},
-                   [key, responder = std::move(responder)](const RecordClient::Outcome& outcome) mutable {
-                       responder.respond(outcome.code == ResultCode::kOk ? ok(Json{{"deleted", key}})
-                                                                         : refusal_of(outcome));
-                   });
+    records_.erase({key, *expected}, [key, responder = std::move(responder)](
+                                         const RecordClient::Outcome& outcome) mutable {
+        responder.respond(outcome.code == ResultCode::kOk ? ok(Json{{"deleted", key}})
+                                                          : refusal_of(outcome));
+    });
 }
 
 void DevicesApi::act(const std::string& key, std::string_view action,
@@ -264,8 +265,9 @@ void DevicesApi::act(const std::string& key, std::string_view action,
     const auto grace =
         body.refusal ? std::nullopt : number(body.json, "grace_s", 0, kGraceMaxS, kGraceS);
     if (!grace || (action != "rotate" && !body.json.empty())) {
-        responder.respond(error(400, "grace_s: seconds the old secret is still taken, at most "
-                                     "2592000; for rotate only"));
+        responder.respond(error(400,
+                                "grace_s: seconds the old secret is still taken, at most "
+                                "2592000; for rotate only"));
         return;
     }
     auto changing = std::make_shared<Edit>(Edit{key, std::move(responder), {}, {}, 0});

@@ -1,4 +1,5 @@
-// Devices by HTTP: records of the sets (docs/api.md, "Devices"). Inside this module; the API's loop.
+// Devices by HTTP: records of the sets (docs/api.md, "Devices"). Inside this module; the API's
+// loop.
 //
 // devices_api.cc lists and single devices · devices_import.cc many at once.
 #pragma once
@@ -42,8 +43,7 @@ private:
     void finish_list(Listing& listing);
     void show(const std::string& key, io::HttpResponder responder);
     void put(const std::string& key, const io::HttpRequest& request, io::HttpResponder responder);
-    void erase(const std::string& key, const io::HttpRequest& request,
-               io::HttpResponder responder);
+    void erase(const std::string& key, const io::HttpRequest& request, io::HttpResponder responder);
     void act(const std::string& key, std::string_view action, const io::HttpRequest& request,
              io::HttpResponder responder);
     void edit(const std::shared_ptr<Edit>& edit);

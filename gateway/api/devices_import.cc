@@ -42,8 +42,8 @@ struct DevicesApi::Import {
 
 void DevicesApi::import(const io::HttpRequest& request, io::HttpResponder responder) {
     const std::string mode = request.query_value("mode").value_or("create");
-    const auto lines = static_cast<std::size_t>(
-        std::count(request.body.begin(), request.body.end(), '\n'));
+    const auto lines =
+        static_cast<std::size_t>(std::count(request.body.begin(), request.body.end(), '\n'));
     if (mode != "create" && mode != "replace") {
         responder.respond(error(400, "mode is create or replace"));
         return;
@@ -124,29 +124,29 @@ void DevicesApi::submit(const std::shared_ptr<Import>& import, std::string_view 
         return;
     }
     ++import->under_way;
-    records_.put({key, import->replace ? kAnyRevision : kNoRecord, value},
-                 [this, import, number, key,
-                  secret = std::move(secret)](const RecordClient::Outcome& outcome) {
-                     --import->under_way;
-                     if (outcome.code == ResultCode::kOk) {
-                         ++import->done;
-                         import->first = import->first.empty() ? key : import->first;
-                         import->last = key;
-                         if (!secret.empty()) {
-                             import->secrets.push_back(Json{{"key", key}, {"secret", secret}});
-                         }
-                     } else if (outcome.code == ResultCode::kConflict) {
-                         import->add_failure(number, key, "is there already, with other content");
-                     } else {
-                         import->add_failure(
-                             number, key,
-                             Json::parse(refusal_of(outcome).body).at("error").get<std::string>());
-                     }
-                     if (!import->waits && import->under_way == 0 &&
-                         import->at >= import->body.size()) {
-                         go_on(import);
-                     }
-                 });
+    records_.put(
+        {key, import->replace ? kAnyRevision : kNoRecord, value},
+        [this, import, number, key,
+         secret = std::move(secret)](const RecordClient::Outcome& outcome) {
+            --import->under_way;
+            if (outcome.code == ResultCode::kOk) {
+                ++import->done;
+                import->first = import->first.empty() ? key : import->first;
+                import->last = key;
+                if (!secret.empty()) {
+                    import->secrets.push_back(Json{{"key", key}, { "secret", secret }});
+                }
+            } else if (outcome.code == ResultCode::kConflict) {
+                import->add_failure(number, key, "is there already, with other content");
+            } else {
+                import->add_failure(
+                    number, key,
+                    Json::parse(refusal_of(outcome).body).at("error").get<std::string>());
+            }
+            if (!import->waits && import->under_way == 0 && import->at >= import->body.size()) {
+                go_on(import);
+            }
+        });
 }
 
 void DevicesApi::on_room() {

@@ -51,6 +51,21 @@ Json product_json(const control::Document& document) {
     return json;
 }
 
+// Effect: a product without registration secrets gets those it has. True: it did.
+bool keep_secrets(const Json& before, Json& product) {
+    constexpr const char* kRegistration = "registration";
+    constexpr const char* kSecrets = "secrets";
+    const auto had = before.find(kRegistration);
+    const auto wanted = product.find(kRegistration);
+    const bool says =
+        wanted != product.end() && (!wanted->is_object() || wanted->contains(kSecrets));
+    if (had == before.end() || !had->contains(kSecrets) || says) {
+        return false;
+    }
+    product[kRegistration][kSecrets] = (*had)[kSecrets];
+    return true;
+}
+
 }  // namespace
 
 const control::Document* DocumentsApi::find(std::string_view kind, const std::string& name) const {
@@ -126,31 +141,26 @@ void DocumentsApi::put_product(const std::string& name, const io::HttpRequest& r
     const auto expected = expected_of(request);
     Json json = parse_json(request.body);
     if (!json.is_object() || !expected) {
-        responder.respond(error(400, expected ? "the body must be a JSON object"
-                                              : "revision must be a number"));
+        responder.respond(
+            error(400, expected ? "the body must be a JSON object" : "revision must be a number"));
         return;
     }
     if (!json.contains("name")) {
         json["name"] = name;
     }
-    auto product =
-        auth::parse_product(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    const control::Document* held = find(registry::kProductDocuments, name);
+    const bool kept = held != nullptr && keep_secrets(parse_json(held->text), json);
+    auto product = auth::parse_product(json.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (!product || product->name != name) {
-        responder.respond(error(400, product ? "name: is not the one in the path"
-                                             : product.error().message));
+        responder.respond(
+            error(400, product ? "name: is not the one in the path" : product.error().message));
         return;
     }
-    const control::Document* held = find(registry::kProductDocuments, name);
-    const auto before = held == nullptr ? tl::unexpected(Error{}) : auth::parse_product(held->text);
-    std::uint64_t replaces = *expected;
-    if (before && product->registration.secrets.empty() &&
-        !before->registration.secrets.empty()) {
-        product->registration.secrets = before->registration.secrets;
-        // Those that are kept must still be the ones it has.
-        replaces = replaces == control::kAnyDocument ? held->revision : replaces;
-    }
-    io::HttpResponse answer =
-        ok(Json::parse(auth::to_json(*product, auth::Secrets::kHidden)), held == nullptr ? 201 : 200);
+    // Secrets that are kept must still be the ones it has.
+    const std::uint64_t replaces =
+        kept && *expected == control::kAnyDocument ? held->revision : *expected;
+    io::HttpResponse answer = ok(Json::parse(auth::to_json(*product, auth::Secrets::kHidden)),
+                                 held == nullptr ? 201 : 200);
     propose(control::PutDocument{std::string(registry::kProductDocuments), name, replaces,
                                  auth::to_json(*product, auth::Secrets::kShown)},
             std::move(responder), std::move(answer));
@@ -195,23 +205,23 @@ void DocumentsApi::delete_product(const std::string& name, const io::HttpRequest
 void DocumentsApi::look_for_devices(const std::string& prefix, std::size_t at,
                                     io::HttpResponder responder, control::DeleteDocument command) {
     if (at == records_.sets().size()) {
-        propose(std::move(command), std::move(responder), ok(Json{{"deleted", prefix.substr(0, prefix.size() - 1)}}));
+        propose(std::move(command), std::move(responder),
+                ok(Json{{"deleted", prefix.substr(0, prefix.size() - 1)}}));
         return;
     }
-    records_.scan(records_.sets()[at], RecordQuery{prefix, true, {}, 1},
-                  [this, prefix, at, responder = std::move(responder),
-                   command = std::move(command)](const RecordsFound* found) mutable {
-                      if (found == nullptr) {
-                          responder.respond(error(503, "a set has no leader: try again"));
-                      } else if (!found->records.empty()) {
-                          responder.respond(
-                              error(409, "the product has devices: delete them first, " +
-                                             found->records.front().key + " for one"));
-                      } else {
-                          look_for_devices(prefix, at + 1, std::move(responder),
-                                           std::move(command));
-                      }
-                  });
+    records_.scan(
+        records_.sets()[at], RecordQuery{prefix, true, {}, 1},
+        [this, prefix, at, responder = std::move(responder),
+         command = std::move(command)](const RecordsFound* found) mutable {
+            if (found == nullptr) {
+                responder.respond(error(503, "a set has no leader: try again"));
+            } else if (!found->records.empty()) {
+                responder.respond(error(409, "the product has devices: delete them first, " +
+                                                 found->records.front().key + " for one"));
+            } else {
+                look_for_devices(prefix, at + 1, std::move(responder), std::move(command));
+            }
+        });
 }
 
 // --- bans --------------------------------------------------------------------------------------
@@ -270,8 +280,8 @@ void DocumentsApi::tokens(const io::HttpRequest& request, io::HttpResponder resp
         }
         Json all = Json::array();
         for (auto& [id, json] : sorted) {
-            json["expired"] = json.contains("expires_s") &&
-                              json["expires_s"].get<std::uint64_t>() <= now_s();
+            json["expired"] =
+                json.contains("expires_s") && json["expires_s"].get<std::uint64_t>() <= now_s();
             all.push_back(std::move(json));
         }
         responder.respond(ok(Json{{"tokens", all}}));
@@ -321,8 +331,8 @@ void DocumentsApi::make_token(const io::HttpRequest& request, io::HttpResponder 
     }
     auto token = access::parse_token(json.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (!token) {
-        responder.respond(error(400, token.error().message +
-                                         "; role is read-only, app, operator or admin"));
+        responder.respond(
+            error(400, token.error().message + "; role is read-only, app, operator or admin"));
         return;
     }
     Json shown = Json::parse(access::to_json(*token, false));

@@ -77,9 +77,9 @@ tl::expected<access::Principal, Guard::Refusal> Guard::by_certificate(
         role = options_.operators.find("*");
     }
     if (role == options_.operators.end()) {
-        return tl::unexpected(Refusal{
-            403, "this operator has no role here: api.operators in the configuration",
-            "cert:" + known});
+        return tl::unexpected(
+            Refusal{403, "this operator has no role here: api.operators in the configuration",
+                    "cert:" + known});
     }
     return access::Principal{"cert:" + known, role->second, {}, {}};
 }
@@ -137,9 +137,9 @@ void Guard::admit(io::HttpRequest request, io::HttpResponder responder, std::str
         return;
     }
     if (!access::may(*who, need)) {
-        refuse({403, "the role " + std::string(access::name(who->role)) + " may not do this",
-                who->id},
-               request, responder, peer);
+        refuse(
+            {403, "the role " + std::string(access::name(who->role)) + " may not do this", who->id},
+            request, responder, peer);
         return;
     }
     if (need.change) {
@@ -190,26 +190,26 @@ void Guard::record(std::shared_ptr<Change> change) {
     log_->append(event, [this, &loop = loop_, alive = std::weak_ptr<bool>(alive_), change,
                          event](std::uint64_t seq) mutable {
         // The log's thread, which may outlive this object.
-        loop.post([this, alive, change = std::move(change), event = std::move(event),
-                    seq]() mutable {
-            if (!alive.lock()) {
-                return;
-            }
-            if (seq == 0) {
-                change->responder.respond(
-                    error(503, "nothing was done: the audit log cannot be written"));
-                return;
-            }
-            event.of = seq;
-            change->responder.filter([this, alive, event = std::move(event)](
-                                         io::HttpResponse response,
-                                         io::HttpResponder responder) mutable {
-                if (alive.lock()) {
-                    note_result(std::move(event), std::move(response), std::move(responder));
+        loop.post(
+            [this, alive, change = std::move(change), event = std::move(event), seq]() mutable {
+                if (!alive.lock()) {
+                    return;
                 }
+                if (seq == 0) {
+                    change->responder.respond(
+                        error(503, "nothing was done: the audit log cannot be written"));
+                    return;
+                }
+                event.of = seq;
+                change->responder.filter([this, alive, event = std::move(event)](
+                                             io::HttpResponse response,
+                                             io::HttpResponder responder) mutable {
+                    if (alive.lock()) {
+                        note_result(std::move(event), std::move(response), std::move(responder));
+                    }
+                });
+                change->go(std::move(change->request), std::move(change->responder), change->who);
             });
-            change->go(std::move(change->request), std::move(change->responder), change->who);
-        });
     });
 }
 

@@ -19,8 +19,8 @@ using Json = nlohmann::json;
 io::HttpResponse error(int status, std::string_view what);
 io::HttpResponse ok(const Json& body, int status = 200);
 
-// The text as JSON; discarded: it is none, or nested deeper than anything of ours (printing it again
-// recurses).
+// The text as JSON; discarded: it is none, or nested deeper than anything of ours (printing it
+// again recurses).
 Json parse_json(std::string_view text);
 
 // An object with no other keys than `keys`; else the answer to give. An empty body is {}.

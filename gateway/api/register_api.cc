@@ -119,11 +119,10 @@ void RegisterApi::handle(io::HttpRequest request, io::HttpResponder responder,
     access::Principal who;
     who.id = "product:" + product->name;
     request.target = std::string(kPath) + "?device=" + product->name + "/" + name;
-    guard_.change(std::move(request), std::move(responder), who, peer,
-                  [this, product, name](const io::HttpRequest&, io::HttpResponder to,
-                                        const access::Principal&) {
-                      enrol(*product, name, std::move(to));
-                  });
+    guard_.change(
+        std::move(request), std::move(responder), who, peer,
+        [this, product, name](const io::HttpRequest&, io::HttpResponder to,
+                              const access::Principal&) { enrol(*product, name, std::move(to)); });
 }
 
 void RegisterApi::enrol(const auth::Product& product, const std::string& name,
@@ -175,8 +174,8 @@ void RegisterApi::store(const auth::Device& device, std::uint64_t expected,
     const std::string key = device.key();
     Json answer{{"ProductId", device.product}, {"DeviceName", device.name}, {"secret", secret}};
     records_.put({key, expected, value},
-                 [this, answer = std::move(answer), responder = std::move(responder)](
-                     const RecordClient::Outcome& outcome) mutable {
+                 [this, answer = std::move(answer),
+                  responder = std::move(responder)](const RecordClient::Outcome& outcome) mutable {
                      if (outcome.code == ResultCode::kOk) {
                          ++counters_.registered;
                          io::HttpResponse response = ok(answer, 201);

@@ -18,7 +18,7 @@ namespace causeway::api {
 struct RegisterOptions {
     std::string host;
     std::uint16_t port = 0;
-    std::shared_ptr<ssl_ctx_st> tls;  // null: only on loopback
+    std::shared_ptr<ssl_ctx_st> tls;      // null: only on loopback
     std::uint32_t address_rate_max = 10;  // requests a second of one address; 0: any
 };
 
@@ -43,8 +43,7 @@ private:
     RegisterApi(io::Loop& loop, const RegisterOptions& options,
                 const registry::Directory& directory, RecordClient& records, Guard& guard);
     void handle(io::HttpRequest request, io::HttpResponder responder, std::string_view peer);
-    void enrol(const auth::Product& product, const std::string& name,
-               io::HttpResponder responder);
+    void enrol(const auth::Product& product, const std::string& name, io::HttpResponder responder);
     void store(const auth::Device& device, std::uint64_t expected, const std::string& secret,
                io::HttpResponder responder);
 

@@ -35,8 +35,7 @@ void rotate(std::vector<auth::Credential>& live, std::string secret, std::uint64
     for (const auth::Credential& old : live) {
         if (grace_s != 0 && old.live(now) && next.size() < auth::kLiveCredentialsMax) {
             const std::uint64_t until = now + grace_s;
-            next.push_back(
-                {old.value, old.until_s == 0 ? until : std::min(old.until_s, until)});
+            next.push_back({old.value, old.until_s == 0 ? until : std::min(old.until_s, until)});
         }
     }
     live = std::move(next);

@@ -161,8 +161,9 @@ Result<> Log::Writer::recover(const LogFile& newest) {
         return true;
     });
     if (!problem.empty()) {
-        return fail(newest.path + ":" + std::to_string(line_number) + ": the audit log is damaged: " +
-                    problem + "; move the folder away to begin a new one, and keep it");
+        return fail(newest.path + ":" + std::to_string(line_number) +
+                    ": the audit log is damaged: " + problem +
+                    "; move the folder away to begin a new one, and keep it");
     }
     fd_ = ::open(newest.path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd_ < 0 || ::ftruncate(fd_, static_cast<off_t>(whole)) != 0 || ::fsync(fd_) != 0) {
@@ -224,8 +225,7 @@ void Log::Writer::run() {
     for (bool stopping = false; !stopping;) {
         {
             std::unique_lock lock(mutex_);
-            wake_.wait(lock,
-                       [this] { return stopping_ || !waiting_.empty() || !asked_.empty(); });
+            wake_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !asked_.empty(); });
             batch.swap(waiting_);
             asked.swap(asked_);
             stopping = stopping_;

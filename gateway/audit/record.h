@@ -24,11 +24,11 @@ inline constexpr std::size_t kDetailsMax = 6;
 
 // What happened, or is about to.
 struct Event {
-    std::string who;                // access::Principal::id; empty: nobody that is known
-    std::string from;               // address
-    std::string action;             // "POST /v1/devices"
-    std::optional<int> status;      // what was answered; none: it is about to be done
-    std::uint64_t of = 0;           // of a result: the record that announced it
+    std::string who;            // access::Principal::id; empty: nobody that is known
+    std::string from;           // address
+    std::string action;         // "POST /v1/devices"
+    std::optional<int> status;  // what was answered; none: it is about to be done
+    std::uint64_t of = 0;       // of a result: the record that announced it
     std::vector<std::pair<std::string, std::string>> details;
 };
 

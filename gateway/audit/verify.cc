@@ -9,7 +9,8 @@ namespace causeway::audit {
 Result<Verified> verify(const std::string& directory) {
     const std::vector<LogFile> files = list_files(directory);
     if (files.empty()) {
-        return fail(directory + ": no audit log is here; it is in the folder audit of a node's data");
+        return fail(directory +
+                    ": no audit log is here; it is in the folder audit of a node's data");
     }
     Verified found;
     for (const LogFile& file : files) {
@@ -18,11 +19,10 @@ Result<Verified> verify(const std::string& directory) {
         const std::uint64_t bytes = for_each_line(file.path, [&](std::string_view line) {
             ++line_number;
             // What was before the oldest record kept is not known.
-            const auto head =
-                found.records == 0 ? check_line(line) : check_line(line, found.head);
+            const auto head = found.records == 0 ? check_line(line) : check_line(line, found.head);
             if (!head) {
-                found.problem = file.path + ":" + std::to_string(line_number) + ": " +
-                                head.error().message;
+                found.problem =
+                    file.path + ":" + std::to_string(line_number) + ": " + head.error().message;
                 return false;
             }
             found.head = *head;
@@ -32,8 +32,8 @@ Result<Verified> verify(const std::string& directory) {
         });
         std::error_code error;
         if (found.problem.empty() && std::filesystem::file_size(file.path, error) != bytes) {
-            found.problem = file.path + ":" + std::to_string(line_number + 1) +
-                            ": the line is not whole";
+            found.problem =
+                file.path + ":" + std::to_string(line_number + 1) + ": the line is not whole";
         }
         if (!found.problem.empty()) {
             break;

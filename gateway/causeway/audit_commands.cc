@@ -37,7 +37,8 @@ int list(const AuditArguments& arguments) {
                   << record.value("who", "") << "  " << record.value("from", "") << "  "
                   << record.value("action", "") << "  "
                   << (record.contains("status") ? record["status"].dump() : "asked");
-        for (const auto& [name, value] : record.value("details", Json::object()).items()) {
+        const Json details = record.value("details", Json::object());
+        for (const auto& [name, value] : details.items()) {
             std::cout << "  " << name << "=" << value.get<std::string>();
         }
         std::cout << "\n";

@@ -133,7 +133,8 @@ void print_line(const Json& device) {
         }
     }
     std::string tags;
-    for (const auto& [name, value] : device.value("tags", Json::object()).items()) {
+    const Json all = device.value("tags", Json::object());
+    for (const auto& [name, value] : all.items()) {
         tags += (tags.empty() ? "" : ",") + name + "=" + value.get<std::string>();
     }
     char line[512];

@@ -71,8 +71,9 @@ Result<BanDocument> parse_ban(std::string_view text) {
                    value.get_ref<const std::string&>().size() <= kBanReasonBytesMax) {
             made.reason = value.get<std::string>();
         } else {
-            return fail("a ban has kind, value, until_s (seconds since 1970) and reason (at most "
-                        "256 bytes)");
+            return fail(
+                "a ban has kind, value, until_s (seconds since 1970) and reason (at most "
+                "256 bytes)");
         }
     }
     if (!kind) {

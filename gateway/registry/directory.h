@@ -35,9 +35,7 @@ public:
     std::unique_ptr<auth::Registry> make(io::Loop& loop, Records& records);
 
     // Null before the first update().
-    [[nodiscard]] std::shared_ptr<const control::Documents> documents() const {
-        return documents_;
-    }
+    [[nodiscard]] std::shared_ptr<const control::Documents> documents() const { return documents_; }
     [[nodiscard]] std::shared_ptr<const auth::Catalogue> catalogue() const { return catalogue_; }
     [[nodiscard]] const access::Tokens& tokens() const { return tokens_; }
 

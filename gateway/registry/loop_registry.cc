@@ -63,18 +63,18 @@ void LoopRegistry::find(std::string_view key, MonoMs deadline, Found found) {
         return;
     }
     // Looked up again when it is told: a change in between must not be missed.
-    loop_.post([weak = handle(), key = std::string(key), deadline,
-                found = std::move(found)]() mutable {
-        const auto self = weak.lock();
-        if (!self) {
-            return;
-        }
-        if (const auto known = (*self)->cached(key)) {
-            found(*known);
-        } else {
-            (*self)->find_fresh(key, deadline, std::move(found));
-        }
-    });
+    loop_.post(
+        [weak = handle(), key = std::string(key), deadline, found = std::move(found)]() mutable {
+            const auto self = weak.lock();
+            if (!self) {
+                return;
+            }
+            if (const auto known = (*self)->cached(key)) {
+                found(*known);
+            } else {
+                (*self)->find_fresh(key, deadline, std::move(found));
+            }
+        });
 }
 
 void LoopRegistry::find_fresh(std::string_view key, MonoMs deadline, Found found) {

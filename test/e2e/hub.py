@@ -45,10 +45,20 @@ class Certificates:
 
 class Api:
     """The HTTP API of a hub at self.api."""
+    context = None  # of TLS, if it is https
+
+    def token(self):
+        """The one of this start; none where the API asks for none."""
+        return None
+
+    def headers(self):
+        token = self.token()
+        return {"Authorization": "Bearer " + token} if token else {}
 
     def get(self, path):
         try:
-            with urllib.request.urlopen(self.api + path, timeout=40) as answer:
+            request = urllib.request.Request(self.api + path, headers=self.headers())
+            with urllib.request.urlopen(request, timeout=40, context=self.context) as answer:
                 text = answer.read().decode()
                 return answer.status, json.loads(text) if path != "/metrics" else text
         except urllib.error.HTTPError as error:
@@ -62,9 +72,10 @@ class Api:
     def send(self, method, path, body):
         """`body` is sent as JSON, or as it is when it is bytes."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.api + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(self.api + path, data, {"Content-Type": "application/json", **self.headers()},
+                                         method=method)
         try:
-            with urllib.request.urlopen(request, timeout=40) as answer:
+            with urllib.request.urlopen(request, timeout=40, context=self.context) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read().decode() or "{}")
@@ -164,7 +175,7 @@ class Hub(Api):
         self.tls = next((l["port"] for l in bound["listeners"] if l["type"] == "tls"), None)
         self.ws = next((l["port"] for l in bound["listeners"] if l["type"] == "ws"), None)
         self.wss = next((l["port"] for l in bound["listeners"] if l["type"] == "wss"), None)
-        self.api = f"http://127.0.0.1:{bound['api']}"
+        self.api = f"{'http' if self.context is None else 'https'}://127.0.0.1:{bound['api']}"
         wait_until("health", lambda: self.get("/healthz")[0] in (200, 503), 30)
         wait_until("serving", lambda: self.get("/healthz")[1].get("serving"), 60)
         return self

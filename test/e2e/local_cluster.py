@@ -41,6 +41,9 @@ class Member(scripts_cluster.Node, Api):
     def address(self):
         return self.host, self.tcp
 
+    def token(self):
+        return self.local_token()
+
     def log_text(self):
         return (self.folder / "log.txt").read_text()
 

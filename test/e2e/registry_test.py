@@ -28,7 +28,7 @@ PROGRAM = sys.argv[1]
 OVERRIDES = {"wal": {"segment_bytes": 8 << 20, "bytes_max": 64 << 20}, "store": {"disk_reserve_bytes": 1 << 20},
              "registration": {"bind": "127.0.0.1:0", "address_rate_max": 0}}
 PRODUCT = {"auth": ["hmac", "psk"], "permissions": [
-    {"publish": True, "subscribe": True, "topics": ["${product}/${device}/#"]}]}
+    {"effect": "allow", "action": "both", "topics": ["${product}/${device}/#"]}]}
 cluster = None
 
 
@@ -212,7 +212,7 @@ def test_every_role_may_what_the_table_says():
         tokens[role] = good(node(1), "POST", "/v1/tokens", {"role": role, **more})
     for one in cluster.nodes:
         wait_until("tokens are known", lambda: all(
-            ask(one, "GET", "/metrics" if False else "/v1/queues", token=made["token"])[0] != 401
+            ask(one, "GET", "/v1/queues", token=made["token"])[0] != 401
             for made in tokens.values()))
     table = [  # request, and who may
         ("GET", "/v1/queues", None, "read-only operator admin"),
@@ -263,9 +263,10 @@ def test_required_tls_certificates_and_the_first_token():
         config = {"api": {"bind": "127.0.0.1:0", "auth": "required", "certificate": certificates.server[0],
                           "private_key": certificates.server[1], "client_ca": certificates.ca,
                           "operators": {"ann": "admin", "bob": "read-only"}}}
-        with Hub(PROGRAM, config=config) as hub:
-            hub.api = hub.api.replace("http:", "https:")
-            bare = ssl.create_default_context(cafile=certificates.ca)
+        bare = ssl.create_default_context(cafile=certificates.ca)
+        made = Hub(PROGRAM, config=config)
+        made.context = bare
+        with made as hub:
 
             def shown(name):
                 context = ssl.create_default_context(cafile=certificates.ca)

@@ -417,9 +417,9 @@ protected:
     }
     void find(const std::string& key) {
         streams->find(key, [this, key](const RecordsFound* found) {
-            events.log.push_back(key + (found == nullptr           ? " unknown"
+            events.log.push_back(key + (found == nullptr         ? " unknown"
                                         : found->records.empty() ? " none"
-                                                                  : " " + found->records[0].value));
+                                                                 : " " + found->records[0].value));
         });
     }
     void answer_attached(wire::Attachment at, std::uint64_t question, std::uint64_t index,

@@ -164,11 +164,11 @@ public:
                 return ReadRecords{id<GroupId>(), small(), number(), number(),
                                    RecordQuery{text(), coin(), text(), small()}};
             case 16:
-                return RecordsRead{id<GroupId>(), small(), number(), number(),
-                                   RecordsFound{id<Index>(),
-                                                coin(),
-                                                {{text(), number(), text()},
-                                                 {text(), number(), text()}}}};
+                return RecordsRead{
+                    id<GroupId>(), small(), number(), number(),
+                    RecordsFound{id<Index>(),
+                                 coin(),
+                                 {{text(), number(), text()}, {text(), number(), text()}}}};
             case 17:
                 return RecordsChanged{id<GroupId>(), id<Index>(), {text(), text()}};
             default:

@@ -140,7 +140,7 @@ TEST(Frozen, Nodes) {
 
 TEST(Frozen, Records) {
     expect_frame(ReadRecords{GroupId(2), 1, 130, 7, RecordQuery{"p/", true, "p/a", 300}},
-                 "11000000 12 02 01 8201 07 02702f 01 03702f61 ac02");
+                 "10000000 12 02 01 8201 07 02702f 01 03702f61 ac02");
     expect_frame(RecordsRead{GroupId(2), 1, 130, 7, RecordsFound{Index(9), true, {{"k", 3, "v"}}}},
                  "0e000000 13 02 01 8201 07 09 01 01 016b 03 0176");
     expect_frame(RecordsChanged{GroupId(2), Index(9), {"a", "bc"}},

@@ -136,7 +136,7 @@ TEST_P(Records_, HaveLimits) {
 
 // Against a map: what a command answers, what a read finds, across restarts.
 TEST_P(Records_, RandomOnesAreThoseOfAMap) {
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         Rig fresh(GetParam());
         Random random(seed);
