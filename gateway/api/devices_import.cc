@@ -27,6 +27,7 @@ struct DevicesApi::Import {
     std::size_t under_way = 0;
     std::size_t done = 0;
     std::size_t failed = 0;
+    std::size_t again = 0;  // of them: their set was lost, the same line may do
     Json failures = Json::array();
     Json secrets = Json::array();
     std::string first;
@@ -89,7 +90,10 @@ void DevicesApi::go_on(const std::shared_ptr<Import>& import) {
         return;
     }
     imports_.remove(import);
-    Json answer{{"done", import->done}, {"failed", import->failed}, {"failures", import->failures}};
+    Json answer{{"done", import->done},
+                {"failed", import->failed},
+                {"again", import->again},
+                {"failures", import->failures}};
     if (import->generate) {
         answer["secrets"] = std::move(import->secrets);
     }
@@ -139,6 +143,7 @@ void DevicesApi::submit(const std::shared_ptr<Import>& import, std::string_view 
             } else if (outcome.code == ResultCode::kConflict) {
                 import->add_failure(number, key, "is there already, with other content");
             } else {
+                import->again += outcome.code ? 0 : 1;
                 import->add_failure(
                     number, key,
                     Json::parse(refusal_of(outcome).body).at("error").get<std::string>());

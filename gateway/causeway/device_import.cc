@@ -96,14 +96,17 @@ void Import::work() {
 }
 
 bool Import::send(HttpClient& client, const Batch& batch) {
-    const std::string url = arguments_.api + "/v1/devices/import?mode=" +
-                            (arguments_.replace ? "replace" : "create") +
-                            (arguments_.generate ? "&generate" : "");
+    const std::string url =
+        arguments_.api + "/v1/devices/import?mode=" + (arguments_.replace ? "replace" : "create") +
+        (arguments_.generate ? "&generate" : "");
     std::string why;
     for (int attempt = 0; attempt < kTries; ++attempt) {
         const HttpAnswer answer = client.request("POST", url, batch.text);
         const Json json = Json::parse(answer.body, nullptr, false);
-        if (answer.error.empty() && answer.status == 200 && json.is_object()) {
+        const bool answered = answer.error.empty() && answer.status == 200 && json.is_object();
+        // Lines whose set was without a leader for a moment; a line that is there is no failure.
+        const bool again = answered && json.value("again", 0) != 0 && !arguments_.generate;
+        if (answered && (!again || attempt + 1 == kTries)) {
             take(batch, json);
             return true;
         }
@@ -111,7 +114,7 @@ bool Import::send(HttpClient& client, const Batch& batch) {
                                     : "HTTP " + std::to_string(answer.status) + ": " +
                                           (json.is_object() ? json.value("error", "") : "");
         // Secrets that were made and whose answer was lost are not made twice.
-        if (arguments_.generate || (answer.error.empty() && answer.status != 503)) {
+        if (arguments_.generate || (answer.error.empty() && answer.status != 503 && !again)) {
             break;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 5)));
@@ -154,9 +157,9 @@ void Import::stop(const Batch& batch, const std::string& why) {
 void Import::show(bool last) {
     shown_ = Clock::now();
     constexpr int kWidth = 30;
-    const double part = bytes_ == 0 ? 0.0
-                                    : std::min(1.0, static_cast<double>(read_bytes_) /
-                                                        static_cast<double>(bytes_));
+    const double part =
+        bytes_ == 0 ? 0.0
+                    : std::min(1.0, static_cast<double>(read_bytes_) / static_cast<double>(bytes_));
     const int full = static_cast<int>(part * kWidth);
     const std::string bar = std::string(static_cast<std::size_t>(full), '#') +
                             std::string(static_cast<std::size_t>(kWidth - full), '.');

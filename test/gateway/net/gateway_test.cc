@@ -288,8 +288,8 @@ TEST_F(GatewayTest, ConnectsWaitForOthersAndTheRestIsToldWhenToComeAgain) {
     EXPECT_EQ(status().refused_busy, 2U);
     core_held = false;
     Client waker(port());  // a turn of the loop
-    EXPECT_EQ(first.receive(4)[3], '\0');
-    EXPECT_EQ(second.receive(4)[3], '\0');
+    EXPECT_EQ(first.receive(4).substr(3), "\0"s);
+    EXPECT_EQ(second.receive(4).substr(3), "\0"s);
     until(&ShardStatus::online, 2);
     EXPECT_EQ(status().connect_queue, 0U);
     EXPECT_EQ(status().connects_queued, 1U);
@@ -338,8 +338,8 @@ TEST_F(GatewayTest, WhoGaveUpTakesNoPlaceInTheQueue) {
     until(&ShardStatus::connect_queue, 1);
     core_held = false;
     Client waker(port());
-    EXPECT_EQ(first.receive(4)[3], '\0');
-    EXPECT_EQ(third.receive(4)[3], '\0');
+    EXPECT_EQ(first.receive(4).substr(3), "\0"s);
+    EXPECT_EQ(third.receive(4).substr(3), "\0"s);
 }
 
 TEST_F(GatewayTest, WhoIsRefusedComesAgainAtTimesOfTheirOwn) {

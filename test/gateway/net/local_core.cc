@@ -7,7 +7,7 @@
 namespace causeway::net {
 namespace {
 
-constexpr std::size_t kHeaderOfZeros = 3;  // kind, stream 0, sequence number 0
+constexpr std::size_t kHeaderOfZeros = 4;  // kind, and 0 for stream, sequence number, behind
 constexpr SetMs kBegin = 1'000'000;
 
 }  // namespace
@@ -36,6 +36,7 @@ bool LocalCore::submit_to(GroupId, std::string_view command, const CommandTag& t
     ByteWriter writer(numbered);
     writer.varint(stream_);
     writer.varint(++seq_);
+    writer.varint(0);
     writer.raw(command.substr(kHeaderOfZeros));
     append_frame(numbered, frames_);
     tags_[seq_] = tag;
