@@ -61,6 +61,7 @@ protected:
     void on_opened(GroupId, const Route&, StreamId, Index) override {}
     void on_welcome(GroupId, const Route&, std::uint64_t) override {}
     void on_refused(GroupId, const Route&, AttachRefusal) override { said_.push_back("refused"); }
+    void on_records(GroupId, const Route&, std::uint64_t, RecordsFound) override {}
     void on_news(GroupId, const Route&, Index,
                  std::shared_ptr<const StreamOutputs> outputs) override {
         if (outputs == nullptr) {
