@@ -7,7 +7,7 @@
 namespace causeway::state {
 namespace {
 
-std::uint64_t size_of(std::string_view key, std::string_view value) {
+std::uint64_t record_bytes(std::string_view key, std::string_view value) {
     constexpr std::uint64_t kAround = 16;
     return key.size() + value.size() + kAround;
 }
@@ -75,8 +75,8 @@ ResultCode Records::put(const RecordPut& command, std::string& detail) {
         return ResultCode::kConflict;
     }
     const bool fresh = held.revision == 0;
-    const std::uint64_t freed = fresh ? 0 : size_of(command.key, held.value);
-    const std::uint64_t bytes = totals_.bytes - freed + size_of(command.key, command.value);
+    const std::uint64_t freed = fresh ? 0 : record_bytes(command.key, held.value);
+    const std::uint64_t bytes = totals_.bytes - freed + record_bytes(command.key, command.value);
     const StateLimits& limits = context_.meta.limits;
     if ((fresh && totals_.count >= limits.records_max) ||
         (bytes > totals_.bytes && bytes > limits.records_bytes_max)) {
@@ -103,7 +103,7 @@ ResultCode Records::erase(const RecordDelete& command) {
     if (command.expected != kAnyRevision && command.expected != held.revision) {
         return ResultCode::kConflict;
     }
-    totals_.bytes -= size_of(command.key, held.value);
+    totals_.bytes -= record_bytes(command.key, held.value);
     --totals_.count;
     context_.kv.erase(key_of(Table::kRecord, command.key));
     changed(command.key);
