@@ -35,7 +35,7 @@ struct Limits {
     std::uint32_t publish_rate_max = 0;
     std::uint32_t publish_bytes_rate_max = 0;     // topic and payload
     // A 3.1.1 client that publishes at QoS 1 or 2 where it may not is closed; else it is acknowledged
-    // and nothing is done [MQTT-3.3.5-2].
+    // and nothing is done («MQTT 3.1.1» §3.3.5).
     bool close_denied = true;
     const AuthMethods* authentication = nullptr;  // null: no method is known
 };
