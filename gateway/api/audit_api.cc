@@ -1,6 +1,5 @@
 #include "gateway/api/audit_api.h"
 
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,18 +8,6 @@
 
 namespace causeway::api {
 namespace {
-
-std::optional<std::uint64_t> number_of(const io::HttpRequest& request, std::string_view name,
-                                       std::uint64_t fallback) {
-    const auto text = request.query_value(name);
-    if (!text) {
-        return fallback;
-    }
-    std::uint64_t number = 0;
-    const char* end = text->data() + text->size();
-    const auto [at, fault] = std::from_chars(text->data(), end, number);
-    return fault == std::errc{} && at == end ? std::optional(number) : std::nullopt;
-}
 
 // The records as they are in the file, so that their hashes can be checked.
 io::HttpResponse page_of(const audit::Page& page) {

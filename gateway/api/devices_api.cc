@@ -1,7 +1,6 @@
 #include "gateway/api/devices_api.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "gateway/api/json_body.h"
@@ -27,18 +26,6 @@ Json device_json(const Record& record) {
     json["key"] = record.key;
     json["revision"] = record.revision;
     return json;
-}
-
-std::optional<std::uint64_t> number_of(const io::HttpRequest& request, std::string_view name,
-                                       std::uint64_t fallback) {
-    const auto text = request.query_value(name);
-    if (!text) {
-        return fallback;
-    }
-    std::uint64_t number = 0;
-    const char* end = text->data() + text->size();
-    const auto [at, fault] = std::from_chars(text->data(), end, number);
-    return fault == std::errc{} && at == end ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "gateway/api/json_body.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <absl/strings/escaping.h>
 
@@ -118,6 +119,18 @@ Json to_json(const QueueMessage& message, GroupId set) {
         json["tags"].push_back(tags.string());
     }
     return json;
+}
+
+std::optional<std::uint64_t> number_of(const io::HttpRequest& request, std::string_view name,
+                                       std::uint64_t fallback) {
+    const auto text = request.query_value(name);
+    if (!text) {
+        return fallback;
+    }
+    std::uint64_t number = 0;
+    const char* end = text->data() + text->size();
+    const auto [at, fault] = std::from_chars(text->data(), end, number);
+    return fault == std::errc{} && at == end ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace causeway::api

@@ -35,6 +35,10 @@ Body parse_body(const io::HttpRequest& request, std::initializer_list<std::strin
 std::optional<std::uint64_t> number(const Json& json, const char* key, std::uint64_t min,
                                     std::uint64_t max, std::uint64_t fallback);
 
+// The whole number in the query, or `fallback` when it has none; nullopt when it is something else.
+std::optional<std::uint64_t> number_of(const io::HttpRequest& request, std::string_view name,
+                                       std::uint64_t fallback);
+
 // The payload of {"payload": "...", "encoding": "utf8" | "base64"}; nullopt when malformed.
 std::optional<std::string> payload_of(const Json& json);
 

@@ -8,6 +8,10 @@
 
 #include "gateway/causeway/http_client.h"
 
+namespace CLI {
+class App;
+}
+
 namespace causeway::root {
 
 inline constexpr const char* kDefaultApi = "http://127.0.0.1:8080";
@@ -18,6 +22,12 @@ inline nlohmann::json ask_api(const std::string& method, const std::string& url,
     const auto text = good(send_request(method, url, body));
     return text ? nlohmann::json::parse(*text) : nlohmann::json();
 }
+
+// To stdout; the exit code, 2 for null.
+int print_answer(const nlohmann::json& answer);
+
+// The options every client of the API has.
+void add_api(CLI::App* command, std::string& api, bool& json);
 
 // For a path or a query.
 std::string escape_url(const std::string& text);

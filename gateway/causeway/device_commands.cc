@@ -105,10 +105,10 @@ int add(const DeviceArguments& arguments) {
     if (!device) {
         return 2;
     }
-    const Json answer = ask_api("POST",
-                                arguments.api + "/v1/devices/import?mode=create" +
-                                    (arguments.generate ? "&generate" : ""),
-                                device->dump() + "\n");
+    const Json answer = ask_api(
+        "POST",
+        arguments.api + "/v1/devices/import?mode=create" + (arguments.generate ? "&generate" : ""),
+        device->dump() + "\n");
     if (answer.is_null()) {
         return 2;
     }
@@ -138,10 +138,9 @@ void print_line(const Json& device) {
         tags += (tags.empty() ? "" : ",") + name + "=" + value.get<std::string>();
     }
     char line[512];
-    std::snprintf(line, sizeof(line), "%-48s %-9s %-24s %s\n",
-                  device["key"].get<std::string>().c_str(),
-                  device.value("enabled", true) ? "enabled" : "disabled", proofs.c_str(),
-                  tags.c_str());
+    std::snprintf(
+        line, sizeof(line), "%-48s %-9s %-24s %s\n", device["key"].get<std::string>().c_str(),
+        device.value("enabled", true) ? "enabled" : "disabled", proofs.c_str(), tags.c_str());
     std::cout << line;
 }
 
@@ -176,19 +175,10 @@ int list(const DeviceArguments& arguments) {
     }
 }
 
-int print(const Json& answer) {
-    if (answer.is_null()) {
-        return 2;
-    }
-    std::cout << answer.dump(2) << "\n";
-    return 0;
-}
-
 CLI::App* command(CLI::App* of, const char* name, const char* help, DeviceArguments& arguments,
                   bool named) {
     CLI::App* made = of->add_subcommand(name, help);
-    made->add_option("--api", arguments.api, "Where the HTTP API is [http://127.0.0.1:8080]");
-    made->add_flag("--json", arguments.json, "Print JSON");
+    add_api(made, arguments.api, arguments.json);
     if (named) {
         made->add_option("DEVICE", arguments.key, "PRODUCT/DEVICE")->required();
     }
@@ -250,7 +240,8 @@ void add_device_commands(CLI::App& app, int& exit_code) {
         "Exit code: 0 done, 1 some devices were refused, 2 the request failed.");
     add_adding(device, arguments, exit_code);
     add_importing(device, arguments, exit_code);
-    CLI::App* listing = command(device, "list", "Devices in order of their names", *arguments, false);
+    CLI::App* listing =
+        command(device, "list", "Devices in order of their names", *arguments, false);
     listing->add_option("--product", arguments->product, "Of this product only");
     listing->add_option("--max", arguments->max, "So many a request")->check(CLI::Range(1, 1'000));
     listing->add_option("--after", arguments->after, "Behind this PRODUCT/DEVICE");
@@ -258,12 +249,12 @@ void add_device_commands(CLI::App& app, int& exit_code) {
     listing->callback([arguments, &exit_code] { exit_code = list(*arguments); });
     CLI::App* showing = command(device, "show", "One device, without secrets", *arguments, true);
     showing->callback(
-        [arguments, &exit_code] { exit_code = print(ask_api("GET", arguments->url())); });
+        [arguments, &exit_code] { exit_code = print_answer(ask_api("GET", arguments->url())); });
     for (const auto& [name, help] :
          {std::pair("enable", "Let it in again"), std::pair("disable", "Let it in no more")}) {
         CLI::App* switching = command(device, name, help, *arguments, true);
         switching->callback([arguments, &exit_code, action = "/" + std::string(name)] {
-            exit_code = print(ask_api("POST", arguments->url(action.c_str()), "{}"));
+            exit_code = print_answer(ask_api("POST", arguments->url(action.c_str()), "{}"));
         });
     }
     CLI::App* rotating =
@@ -271,12 +262,12 @@ void add_device_commands(CLI::App& app, int& exit_code) {
     rotating->add_option("--grace", arguments->grace_s, "Seconds the old one is still taken")
         ->check(CLI::Range(0, 30 * 86'400));
     rotating->callback([arguments, &exit_code] {
-        exit_code = print(ask_api("POST", arguments->url("/rotate"),
-                                  Json{{"grace_s", arguments->grace_s}}.dump()));
+        exit_code = print_answer(ask_api("POST", arguments->url("/rotate"),
+                                         Json{{"grace_s", arguments->grace_s}}.dump()));
     });
     CLI::App* deleting = command(device, "delete", "Forget it", *arguments, true);
     deleting->callback(
-        [arguments, &exit_code] { exit_code = print(ask_api("DELETE", arguments->url())); });
+        [arguments, &exit_code] { exit_code = print_answer(ask_api("DELETE", arguments->url())); });
 }
 
 }  // namespace causeway::root

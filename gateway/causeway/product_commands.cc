@@ -89,19 +89,10 @@ int list(const ProductArguments& arguments) {
     return 0;
 }
 
-int print(const Json& answer) {
-    if (answer.is_null()) {
-        return 2;
-    }
-    std::cout << answer.dump(2) << "\n";
-    return 0;
-}
-
 CLI::App* command(CLI::App* of, const char* name, const char* help, ProductArguments& arguments,
                   bool named) {
     CLI::App* made = of->add_subcommand(name, help);
-    made->add_option("--api", arguments.api, "Where the HTTP API is [http://127.0.0.1:8080]");
-    made->add_flag("--json", arguments.json, "Print JSON");
+    add_api(made, arguments.api, arguments.json);
     if (named) {
         made->add_option("NAME", arguments.name, "The product")->required();
     }
@@ -128,19 +119,19 @@ void add_product_commands(CLI::App& app, int& exit_code) {
     CLI::App* showing =
         command(product, "show", "One product, without its secrets", *arguments, true);
     showing->callback(
-        [arguments, &exit_code] { exit_code = print(ask_api("GET", arguments->url())); });
+        [arguments, &exit_code] { exit_code = print_answer(ask_api("GET", arguments->url())); });
     CLI::App* rotating = command(
         product, "rotate", "A new secret for registration; it is shown once", *arguments, true);
     rotating->add_option("--grace", arguments->grace_s, "Seconds the old one is still taken")
         ->check(CLI::Range(0, 30 * 86'400));
     rotating->callback([arguments, &exit_code] {
-        exit_code = print(ask_api("POST", arguments->url() + "/rotate",
-                                  Json{{"grace_s", arguments->grace_s}}.dump()));
+        exit_code = print_answer(ask_api("POST", arguments->url() + "/rotate",
+                                         Json{{"grace_s", arguments->grace_s}}.dump()));
     });
     CLI::App* deleting =
         command(product, "delete", "Delete a product that has no devices", *arguments, true);
     deleting->callback(
-        [arguments, &exit_code] { exit_code = print(ask_api("DELETE", arguments->url())); });
+        [arguments, &exit_code] { exit_code = print_answer(ask_api("DELETE", arguments->url())); });
 }
 
 }  // namespace causeway::root

@@ -68,10 +68,10 @@ int list_tokens(const TokenArguments& arguments) {
     std::cout << "ID            ROLE       EXPIRES (s since 1970)  DESCRIPTION\n";
     for (const Json& token : answer["tokens"]) {
         const bool expires = token.contains("expires_s");
-        const std::string until =
-            !expires ? "never"
-                     : std::to_string(token["expires_s"].get<std::uint64_t>()) +
-                           (token.value("expired", false) ? " (over)" : "");
+        const std::string until = !expires
+                                      ? "never"
+                                      : std::to_string(token["expires_s"].get<std::uint64_t>()) +
+                                            (token.value("expired", false) ? " (over)" : "");
         char line[512];
         std::snprintf(line, sizeof(line), "%-13s %-10s %-23s %s\n",
                       token["id"].get<std::string>().c_str(),
@@ -79,14 +79,6 @@ int list_tokens(const TokenArguments& arguments) {
                       token.value("description", "").c_str());
         std::cout << line;
     }
-    return 0;
-}
-
-int print(const Json& answer) {
-    if (answer.is_null()) {
-        return 2;
-    }
-    std::cout << answer.dump(2) << "\n";
     return 0;
 }
 
@@ -100,12 +92,7 @@ int change_ban(const BanArguments& arguments, const std::string& method) {
     if (!arguments.reason.empty()) {
         body["reason"] = arguments.reason;
     }
-    return print(ask_api(method, arguments.api + "/v1/bans", body.dump()));
-}
-
-void add_api(CLI::App* command, std::string& api, bool& json) {
-    command->add_option("--api", api, "Where the HTTP API is [http://127.0.0.1:8080]");
-    command->add_flag("--json", json, "Print JSON");
+    return print_answer(ask_api(method, arguments.api + "/v1/bans", body.dump()));
 }
 
 void add_bans(CLI::App& app, int& exit_code) {
@@ -120,11 +107,10 @@ void add_bans(CLI::App& app, int& exit_code) {
     CLI::App* listing = ban->add_subcommand("list", "Every ban");
     add_api(listing, arguments->api, arguments->json);
     listing->callback([arguments, &exit_code] {
-        exit_code = print(ask_api("GET", arguments->api + "/v1/bans"));
+        exit_code = print_answer(ask_api("GET", arguments->api + "/v1/bans"));
     });
-    for (const auto& [name, method, help] :
-         {std::tuple("add", "POST", "Ban, or change a ban"),
-          std::tuple("remove", "DELETE", "Let in again")}) {
+    for (const auto& [name, method, help] : {std::tuple("add", "POST", "Ban, or change a ban"),
+                                             std::tuple("remove", "DELETE", "Let in again")}) {
         CLI::App* changing = ban->add_subcommand(name, help);
         add_api(changing, arguments->api, arguments->json);
         changing->add_option("KIND", arguments->kind, "address, device, product or client_id")
@@ -170,8 +156,8 @@ void add_token_commands(CLI::App& app, int& exit_code) {
     add_api(revoking, arguments->api, arguments->json);
     revoking->add_option("ID", arguments->id, "As list shows it")->required();
     revoking->callback([arguments, &exit_code] {
-        exit_code =
-            print(ask_api("DELETE", arguments->api + "/v1/tokens/" + escape_url(arguments->id)));
+        exit_code = print_answer(
+            ask_api("DELETE", arguments->api + "/v1/tokens/" + escape_url(arguments->id)));
     });
     add_bans(app, exit_code);
 }

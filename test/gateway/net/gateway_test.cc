@@ -13,7 +13,7 @@
 #include "gateway/net/gateway.h"
 #include "test/core/io/support.h"
 #include "test/gateway/net/client.h"
-#include "test/gateway/net/local_core.h"
+#include "test/gateway/net/running_gateway.h"
 
 namespace causeway::net {
 namespace {
@@ -26,51 +26,22 @@ const std::string kProxy1 = "PROXY TCP4 192.0.2.7 198.51.100.1 50123 1883\r\n";
 const std::string kProxy2 =
     "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xC0\0\2\7\xC6\x33\x64\1\xC3\xCB\7\x5B"s;
 
-class GatewayTest : public ::testing::Test {
+class GatewayTest : public RunningGateway {
 protected:
-    GatewayOptions options;
-    std::atomic<bool> core_held = false;  // it answers nothing
-    std::unique_ptr<Gateway> gateway;
-    io::Loop loop;  // for status()
-
     ListenerOptions& listener() {
         options.listeners.emplace_back().policy.anonymous = true;
         return options.listeners.back();
     }
-    void start() {
-        auto opened = Gateway::open(options, [this](io::Loop& on, SubmitterEvents& events) {
-            return std::make_unique<LocalCore>(on, events, core_held);
-        });
-        ASSERT_TRUE(opened.has_value()) << opened.error().message;
-        gateway = std::move(*opened);
-        gateway->start();
-    }
-    [[nodiscard]] std::uint16_t port(std::size_t listener = 0) const {
-        return gateway->ports()[listener];
-    }
-    ShardStatus status() {
-        ShardStatus got;
-        bool have = false;
-        gateway->status(loop, [&](const ShardStatus& sum) {
-            got = sum;
-            have = true;
-        });
-        while (!have) {
-            loop.turn();
-        }
-        return got;
-    }
-    // Waits until the counter says so.
-    void until(std::uint64_t ShardStatus::*counter, std::uint64_t value) {
-        while (status().*counter != value) {
-            std::this_thread::yield();
-        }
-    }
-    void TearDown() override {
-        if (gateway) {
-            gateway->shut_down(100);
-            gateway->stop();
-        }
+    // One CONNECT fills the way into the core, which answers nothing.
+    std::unique_ptr<Client> fill() {
+        options.shard.admission.connects_in_flight_max = 1;
+        listener();
+        start();
+        core_held = true;
+        auto first = std::make_unique<Client>(port());
+        first->send(packet(0x10, text("MQTT") + "\5\2\0\74\0"s + text("1")));
+        until(&ShardStatus::connects_in_flight, 1);
+        return first;
     }
 };
 
@@ -265,14 +236,8 @@ std::string connect5(std::string_view client_id) {
 }
 
 TEST_F(GatewayTest, ConnectsWaitForOthersAndTheRestIsToldWhenToComeAgain) {
-    options.shard.admission.connects_in_flight_max = 1;
     options.shard.admission.connect_queue_max = 1;
-    listener();
-    start();
-    core_held = true;
-    Client first(port());
-    first.send(connect5("1"));
-    until(&ShardStatus::connects_in_flight, 1);
+    const auto first = fill();
     Client second(port());
     second.send(connect5("2") + "\xC0\0"s);
     until(&ShardStatus::connect_queue, 1);
@@ -288,7 +253,7 @@ TEST_F(GatewayTest, ConnectsWaitForOthersAndTheRestIsToldWhenToComeAgain) {
     EXPECT_EQ(status().refused_busy, 2U);
     core_held = false;
     Client waker(port());  // a turn of the loop
-    EXPECT_EQ(first.receive(4).substr(3), "\0"s);
+    EXPECT_EQ(first->receive(4).substr(3), "\0"s);
     EXPECT_EQ(second.receive(4).substr(3), "\0"s);
     until(&ShardStatus::online, 2);
     EXPECT_EQ(status().connect_queue, 0U);
@@ -296,20 +261,15 @@ TEST_F(GatewayTest, ConnectsWaitForOthersAndTheRestIsToldWhenToComeAgain) {
 }
 
 TEST_F(GatewayTest, AConnectThatWaitedTooLongIsRefused) {
-    options.shard.admission.connects_in_flight_max = 1;
     options.shard.limits.connect_timeout_s = 1;
-    listener();
-    start();
-    core_held = true;
-    Client first(port());
-    first.send(connect5("1"));
-    until(&ShardStatus::connects_in_flight, 1);
+    const auto first = fill();
     std::vector<std::unique_ptr<Client>> waiting;
     for (int i = 0; i < 3; ++i) {
         waiting.push_back(std::make_unique<Client>(port()));
         waiting.back()->send(connect5("w" + std::to_string(i)));
     }
-    EXPECT_EQ(first.receive_rest(), "") << "the core has its OPEN: what becomes of it is not known";
+    EXPECT_EQ(first->receive_rest(), "")
+        << "the core has its OPEN: what becomes of it is not known";
     for (auto& client : waiting) {  // the core still has the first one's OPEN: none had a turn
         const std::string answer = client->receive_rest();
         ASSERT_GE(answer.size(), 4U);
@@ -320,15 +280,9 @@ TEST_F(GatewayTest, AConnectThatWaitedTooLongIsRefused) {
 }
 
 TEST_F(GatewayTest, WhoWaitedTooLongTakesNoPlaceInTheQueue) {
-    options.shard.admission.connects_in_flight_max = 1;
     options.shard.admission.connect_queue_max = 1;
     options.shard.limits.connect_timeout_s = 1;
-    listener();
-    start();
-    core_held = true;
-    Client first(port());
-    first.send(connect5("1"));
-    until(&ShardStatus::connects_in_flight, 1);
+    const auto first = fill();
     Client second(port());
     second.send(connect5("2"));
     EXPECT_EQ(second.receive_rest().substr(3, 1), "\x89");
@@ -341,14 +295,8 @@ TEST_F(GatewayTest, WhoWaitedTooLongTakesNoPlaceInTheQueue) {
 }
 
 TEST_F(GatewayTest, WhoIsRefusedComesAgainAtTimesOfTheirOwn) {
-    options.shard.admission.connects_in_flight_max = 1;
     options.shard.admission.connect_queue_max = 60;
-    listener();
-    start();
-    core_held = true;
-    Client first(port());
-    first.send(connect5("1"));
-    until(&ShardStatus::connects_in_flight, 1);
+    const auto first = fill();
     std::vector<std::unique_ptr<Client>> queue;
     for (int i = 0; i < 60; ++i) {
         queue.push_back(std::make_unique<Client>(port()));
@@ -372,14 +320,8 @@ TEST_F(GatewayTest, WhoIsRefusedComesAgainAtTimesOfTheirOwn) {
 }
 
 TEST_F(GatewayTest, ARefusalThatIsTooLargeForTheClientIsMadeShort) {
-    options.shard.admission.connects_in_flight_max = 1;
     options.shard.admission.connect_queue_max = 0;
-    listener();
-    start();
-    core_held = true;
-    Client first(port());
-    first.send(connect5("1"));
-    until(&ShardStatus::connects_in_flight, 1);
+    const auto first = fill();
     Client second(port());
     second.send(packet(0x10, text("MQTT") + "\5\2\0\74\5\x27\0\0\0\x10"s + text("2")));
     EXPECT_EQ(second.receive_rest(), "\x20\3\0\x89\0"s);

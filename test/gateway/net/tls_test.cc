@@ -15,7 +15,7 @@
 #include "gateway/net/gateway.h"
 #include "test/core/io/support.h"
 #include "test/gateway/net/client.h"
-#include "test/gateway/net/local_core.h"
+#include "test/gateway/net/running_gateway.h"
 
 namespace causeway::net {
 namespace {
@@ -35,12 +35,8 @@ unsigned answer(SSL*, const char*, char* identity, unsigned, unsigned char* key,
     return static_cast<unsigned>(client_key.size());
 }
 
-class GatewayTls : public ::testing::Test {
+class GatewayTls : public RunningGateway {
 protected:
-    GatewayOptions options;
-    std::atomic<bool> core_held = false;
-    std::unique_ptr<Gateway> gateway;
-    io::Loop loop;
     std::shared_ptr<ssl_ctx_st> psk_client;
 
     void SetUp() override {
@@ -59,12 +55,7 @@ protected:
         ListenerOptions& listener = options.listeners.emplace_back();
         listener.tls = std::move(tls);
         listener.psks = std::move(psks);
-        auto opened = Gateway::open(options, [this](io::Loop& on, SubmitterEvents& events) {
-            return std::make_unique<LocalCore>(on, events, core_held);
-        });
-        ASSERT_TRUE(opened.has_value()) << opened.error().message;
-        gateway = std::move(*opened);
-        gateway->start();
+        RunningGateway::start();
     }
     bool opens(const std::string& key) {
         client_key = key;
@@ -86,29 +77,6 @@ protected:
     static bool connects(Client& client) {
         client.send(kConnect);
         return client.receive(2).starts_with("\x20");
-    }
-    ShardStatus status() {
-        ShardStatus got;
-        bool have = false;
-        gateway->status(loop, [&](const ShardStatus& sum) {
-            got = sum;
-            have = true;
-        });
-        while (!have) {
-            loop.turn();
-        }
-        return got;
-    }
-    void until(std::uint64_t ShardStatus::*counter, std::uint64_t value) {
-        while (status().*counter != value) {
-            std::this_thread::yield();
-        }
-    }
-    void TearDown() override {
-        if (gateway) {
-            gateway->shut_down(100);
-            gateway->stop();
-        }
     }
 };
 
