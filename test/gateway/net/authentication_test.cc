@@ -14,7 +14,7 @@
 #include "gateway/auth/crypto.h"
 #include "gateway/net/gateway.h"
 #include "test/gateway/net/client.h"
-#include "test/gateway/net/local_core.h"
+#include "test/gateway/net/running_gateway.h"
 
 namespace causeway::net {
 namespace {
@@ -51,8 +51,8 @@ public:
     void answer() {
         for (auto& [key, found] : std::exchange(waiting_, {})) {
             auth::DeviceLookup lookup;
-            lookup.status = down ? auth::DeviceLookup::Status::kUnavailable
-                                 : auth::DeviceLookup::Status::kNone;
+            lookup.status =
+                down ? auth::DeviceLookup::Status::kUnavailable : auth::DeviceLookup::Status::kNone;
             if (const auto device = devices.find(key); !down && device != devices.end()) {
                 lookup.status = auth::DeviceLookup::Status::kFound;
                 lookup.device = std::make_shared<auth::Device>(device->second);
@@ -117,15 +117,13 @@ std::string connect(const std::string& name = "d1") {
                             text(password));
 }
 
-std::string publish(const std::string& topic) {
-    return packet(0x32, text(topic) + "\0\7\0x"s);
-}
+std::string publish(const std::string& topic) { return packet(0x32, text(topic) + "\0\7\0x"s); }
 
 // PUBACKs of publish().
 const std::string kNoSubscriber = "\x40\3\0\7\x10"s;
 const std::string kNotAuthorized = "\x40\3\0\7\x87"s;
 
-class AuthenticationTest : public ::testing::Test {
+class AuthenticationTest : public RunningGateway {
 protected:
     void SetUp() override {
         options.shard.auth.wall_s = [] { return kNow; };
@@ -139,18 +137,6 @@ protected:
         ListenerOptions& listener = options.listeners.emplace_back();
         listener.policy.schemes = product().auth;
     }
-    void start() {
-        auto opened = Gateway::open(options, [this](io::Loop& on, SubmitterEvents& events) {
-            return std::make_unique<LocalCore>(on, events, core_held);
-        });
-        ASSERT_TRUE(opened.has_value()) << opened.error().message;
-        gateway = std::move(*opened);
-        gateway->start();
-    }
-    void TearDown() override {
-        gateway->shut_down(100);
-        gateway->stop();
-    }
     // Runs on the gateway's loop and waits for it.
     template <typename Work>
     void there(Work work) {
@@ -163,7 +149,6 @@ protected:
             std::this_thread::yield();
         }
     }
-    [[nodiscard]] std::uint16_t port(std::size_t at = 0) const { return gateway->ports()[at]; }
     // CONNACK's code.
     int come(const std::string& bytes, std::size_t at = 0) {
         Client client(port(at));
@@ -182,10 +167,7 @@ protected:
         client.receive(static_cast<std::size_t>(head[1]) - 2);
     }
 
-    GatewayOptions options;
-    std::atomic<bool> core_held = false;
     FakeRegistry* registry = nullptr;
-    std::unique_ptr<Gateway> gateway;
 };
 
 TEST_F(AuthenticationTest, AWaitingConnectHoldsUpNobodyElse) {
@@ -247,8 +229,9 @@ TEST_F(AuthenticationTest, AChangeDuringTheLookupIsSeen) {
     while (registry->finds == 1) {
         std::this_thread::yield();
     }
-    registry->held = false;
     there([this] {
+        // Here, behind find(): it would see the change of mind, and answer before the change.
+        registry->held = false;
         auth::Device off = device();
         off.enabled = false;
         registry->put(off);
