@@ -109,6 +109,13 @@ bool has_live(const std::vector<Credential>& credentials, const std::string& val
     });
 }
 
+// Without the secret that was shown (none was, or it is not known which): while there is one.
+bool still_proven(const std::string& secret, const std::vector<Credential>& secrets,
+                  std::uint64_t now_s) {
+    return secret.empty() ? !live_values(secrets, now_s).empty()
+                          : has_live(secrets, secret, now_s);
+}
+
 bool own_client_id(std::string_view client_id, const Device& device) {
     const std::string key = device.key();
     if (client_id.empty() || client_id == key ||
@@ -206,7 +213,9 @@ Denial prove(const Claim& claim, const Presented& presented, const Device& devic
         case Scheme::kHmac:
             return prove_hmac(*claim.hmac, device, settings, now_s, credential);
         case Scheme::kPsk:  // the handshake did; its key must not have ended since
-            return live_values(device.secrets, now_s).empty() ? Denial::kExpired : Denial::kNone;
+            credential = presented.psk_secret;
+            return still_proven(credential, device.secrets, now_s) ? Denial::kNone
+                                                                  : Denial::kExpired;
         case Scheme::kPassword:
         case Scheme::kScram:
         case Scheme::kJwt:
@@ -248,8 +257,7 @@ bool still_good(Scheme scheme, const std::string& credential, const Device& devi
         case Scheme::kHmac:
         case Scheme::kPsk:
         case Scheme::kScram:
-            return credential.empty() ? !live_values(device.secrets, now_s).empty()
-                                      : has_live(device.secrets, credential, now_s);
+            return still_proven(credential, device.secrets, now_s);
         case Scheme::kPassword:
             return has_live(device.passwords, credential, now_s);
         case Scheme::kJwt:

@@ -57,6 +57,7 @@ struct Presented {
     std::string_view host;
     const Certificate* certificate = nullptr;  // verified
     std::string_view psk_identity;             // whose key TLS has checked; empty: none
+    std::string_view psk_secret;               // that key, as a device's secret; empty: of a file
     std::optional<std::string_view> method;    // extended authentication
     std::string_view method_data;
 };

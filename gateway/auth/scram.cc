@@ -95,7 +95,7 @@ ScramServer::ScramServer(ScramFirst first, std::vector<ScramKeys> keys, std::str
       server_first_("r=" + nonce_ + ",s=" + to_base64(salt) +
                     ",i=" + std::to_string(kScramIterations)) {}
 
-std::optional<std::string> ScramServer::finish(std::string_view client_final) const {
+std::optional<std::string> ScramServer::finish(std::string_view client_final) {
     const std::size_t proof_at = client_final.rfind(",p=");
     if (client_final.size() > kMessageBytesMax || proof_at == std::string_view::npos) {
         return std::nullopt;
@@ -115,6 +115,7 @@ std::optional<std::string> ScramServer::finish(std::string_view client_final) co
         const std::string client_key =
             exclusive_or(*proof, hmac(Digest::kSha256, keys.stored_key, message));
         if (equal_secrets(sha256(client_key), keys.stored_key)) {
+            proven_ = static_cast<std::size_t>(&keys - keys_.data());
             return "v=" + to_base64(hmac(Digest::kSha256, keys.server_key, message));
         }
     }

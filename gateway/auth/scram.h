@@ -11,6 +11,7 @@
 // thread. Deriving keys takes milliseconds: not on a loop.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -51,13 +52,16 @@ public:
                 std::string_view nonce);
     [[nodiscard]] std::string server_first() const { return server_first_; }
     // The server-final message; nullopt: the client does not know any of the secrets.
-    [[nodiscard]] std::optional<std::string> finish(std::string_view client_final) const;
+    [[nodiscard]] std::optional<std::string> finish(std::string_view client_final);
+    // After that: whose keys they were, in the order given.
+    [[nodiscard]] std::size_t proven() const { return proven_; }
 
 private:
     ScramFirst first_;
     std::vector<ScramKeys> keys_;
     std::string nonce_;
     std::string server_first_;
+    std::size_t proven_ = 0;
 };
 
 }  // namespace causeway::auth

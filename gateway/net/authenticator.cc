@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -45,11 +46,13 @@ std::string text(const std::optional<std::string_view>& value) {
 }  // namespace
 
 Authenticator::Authenticator(io::Loop& loop, const AuthOptions& options, SlowWorkers& workers,
-                             ProductCounts& counts, std::uint64_t random, Host& host)
+                             ProductCounts& counts, PskChoices& choices, std::uint64_t random,
+                             Host& host)
     : loop_(loop),
       options_(options),
       workers_(workers),
       counts_(counts),
+      choices_(choices),
       host_(host),
       addresses_(options.address_failures, kStrikeKeysMax),
       identities_(options.identity_failures, kStrikeKeysMax),
@@ -125,7 +128,7 @@ Verdict Authenticator::step(std::uint64_t nonce, const std::shared_ptr<Attempt>&
     if (auto verdict = ask_workers(nonce, attempt, presented)) {
         return std::move(*verdict);
     }
-    return decide(*attempt, presented, listener);
+    return decide(nonce, attempt, presented, listener);
 }
 
 // What needs nobody's answer: who is kept out, and who it says it is.
@@ -221,18 +224,26 @@ std::optional<Verdict> Authenticator::ask_registry(std::uint64_t nonce,
         return std::nullopt;
     }
     attempt->generation = generation_;
-    attempt->lookup = registry_->cached(attempt->claim.device_key);
-    if (attempt->lookup) {
-        return std::nullopt;
+    // Of SCRAM it is known only after the proof that it fails, too late to ask again.
+    if (attempt->claim.scheme != Scheme::kScram) {
+        attempt->lookup = registry_->cached(attempt->claim.device_key);
+        attempt->cached = attempt->lookup.has_value();
     }
-    registry_->find(attempt->claim.device_key, loop_.now_ms() + options_.lookup_timeout_ms,
-                    [this, nonce, held = std::weak_ptr<Attempt>(attempt)](
-                        const auth::DeviceLookup& lookup) {
-                        if (const auto alive = held.lock()) {
-                            alive->lookup = lookup;
-                            host_.on_attempt(nonce);
-                        }
-                    });
+    return attempt->cached ? std::nullopt : std::optional(ask_past_cache(nonce, attempt));
+}
+
+Verdict Authenticator::ask_past_cache(std::uint64_t nonce,
+                                      const std::shared_ptr<Attempt>& attempt) {
+    attempt->cached = false;
+    attempt->generation = generation_;
+    registry_->find_fresh(attempt->claim.device_key, loop_.now_ms() + options_.lookup_timeout_ms,
+                          [this, nonce, held = std::weak_ptr<Attempt>(attempt)](
+                              const auth::DeviceLookup& lookup) {
+                              if (const auto alive = held.lock()) {
+                                  alive->lookup = lookup;
+                                  host_.on_attempt(nonce);
+                              }
+                          });
     return wait();
 }
 
@@ -242,6 +253,7 @@ std::optional<Verdict> Authenticator::ask_workers(std::uint64_t nonce,
     if (attempt->lookup->status == auth::DeviceLookup::Status::kUnavailable) {
         return deny(Denial::kUnavailable, presented, {});
     }
+    forget_what_changed(*attempt);
     std::optional<Verdict> verdict;
     if (attempt->claim.scheme == Scheme::kPassword && !attempt->password) {
         verdict = check_password(nonce, attempt, presented.password.value_or(std::string_view{}));
@@ -252,6 +264,26 @@ std::optional<Verdict> Authenticator::ask_workers(std::uint64_t nonce,
         return deny(Denial::kBusy, presented, {}, std::uint64_t{kBusyRetryS} * 1000);
     }
     return verdict;
+}
+
+// The workers' answer is of the record as it was when they were asked.
+void Authenticator::forget_what_changed(Attempt& attempt) const {
+    const auth::Device* device = attempt.lookup->device.get();
+    const auto live = [&](const std::vector<auth::Credential>& credentials) {
+        return auth::live_values(credentials, now_s());
+    };
+    if (attempt.password && !attempt.password->empty()) {
+        const auto hashes = device == nullptr ? std::vector<std::string>()
+                                              : live(device->passwords);
+        if (std::find(hashes.begin(), hashes.end(), *attempt.password) == hashes.end()) {
+            attempt.password.reset();
+        }
+    }
+    if (attempt.derived && attempt.scram->secrets != (device == nullptr
+                                                          ? std::vector<std::string>()
+                                                          : live(device->secrets))) {
+        attempt.derived = false;
+    }
 }
 
 std::optional<Verdict> Authenticator::check_password(std::uint64_t nonce,
@@ -289,7 +321,8 @@ std::optional<Verdict> Authenticator::derive_scram(std::uint64_t nonce,
     if (attempt->lookup->device != nullptr) {
         secrets = auth::live_values(attempt->lookup->device->secrets, now_s());
     }
-    attempt->scram_secrets = secrets;
+    attempt->scram = std::make_shared<ScramProof>();
+    attempt->scram->secrets = secrets;
     if (secrets.empty()) {
         secrets.push_back(random_text());  // nobody's
     }
@@ -310,35 +343,46 @@ std::optional<Verdict> Authenticator::derive_scram(std::uint64_t nonce,
     return workers_.submit(std::move(work), loop_, std::move(done)) ? wait() : Verdict{};
 }
 
-Verdict Authenticator::decide(Attempt& attempt, const auth::Presented& presented,
+Verdict Authenticator::decide(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
+                              const auth::Presented& presented,
                               const auth::ListenerPolicy& listener) {
-    const auth::Device* device = attempt.lookup->device.get();
-    const std::string& key = attempt.claim.device_key;
-    if (attempt.claim.scheme == Scheme::kScram) {
+    const auth::Claim& claim = attempt->claim;
+    const auth::Device* device = attempt->lookup->device.get();
+    const std::string& key = claim.device_key;
+    const auto catalogue = registry_->catalogue();
+    const auto admit = [&] {
+        // A ban, too, may have come since the first look.
+        return device == nullptr ? Denial::kUnknownDevice
+               : auth::find_ban(*catalogue, presented.host, presented.client_id, key, now_s()) !=
+                       nullptr
+                   ? Denial::kBanned
+                   : auth::admit(claim.scheme, *device, *catalogue,
+                                 claim.client_id.empty() ? presented.client_id
+                                                         : std::string_view(claim.client_id));
+    };
+    if (claim.scheme == Scheme::kScram) {
         // Whatever there is to say is said behind the proof.
-        const auto denial = device == nullptr
-                                ? Denial::kUnknownDevice
-                                : auth::admit(Scheme::kScram, *device, *registry_->catalogue(),
-                                              presented.client_id);
-        return grant(attempt, presented, listener, {}, denial);
+        return grant(*attempt, presented, listener, {}, admit());
     }
-    if (device == nullptr) {
-        return deny(Denial::kUnknownDevice, presented, key);
-    }
-    std::string credential = attempt.password.value_or(std::string());
-    Denial denial = auth::prove(attempt.claim, presented, *device, *options_.settings, now_s(),
-                                credential);
-    if (attempt.claim.scheme == Scheme::kPassword && credential.empty()) {
+    std::string credential = attempt->password.value_or(std::string());
+    Denial denial = device == nullptr ? Denial::kUnknownDevice
+                                      : auth::prove(claim, presented, *device, *options_.settings,
+                                                    now_s(), credential);
+    if (claim.scheme == Scheme::kPassword && credential.empty() && device != nullptr) {
         denial = Denial::kBadCredentials;
     }
     if (denial == Denial::kNone) {
-        const std::string& own = attempt.claim.client_id;
-        denial = auth::admit(attempt.claim.scheme, *device, *registry_->catalogue(),
-                             own.empty() ? presented.client_id : std::string_view(own));
+        denial = admit();
     }
-    return denial == Denial::kNone
-               ? grant(attempt, presented, listener, std::move(credential), Denial::kNone)
-               : deny(denial, presented, key);
+    if (denial == Denial::kNone) {
+        return grant(*attempt, presented, listener, std::move(credential), Denial::kNone);
+    }
+    if (attempt->cached) {
+        // By a record of seconds ago; a secret may be new since.
+        attempt->password.reset();
+        return ask_past_cache(nonce, attempt);
+    }
+    return deny(denial, presented, key);
 }
 
 // `after_proof`: what a client is told when SCRAM has proven it.
@@ -350,7 +394,7 @@ Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
     verdict.admission.client_id = attempt.claim.client_id;
     if (attempt.claim.scheme == Scheme::kScram) {
         verdict.admission.methods = std::make_unique<DeviceScram>(
-            *this, attempt.claim.scram->user, std::move(attempt.scram_keys),
+            *this, attempt.claim.scram->user, std::move(attempt.scram_keys), attempt.scram,
             auth::scram_salt(pepper_, attempt.claim.scram->user), std::string(presented.host),
             after_proof);
         if (after_proof != Denial::kNone) {
@@ -362,6 +406,12 @@ Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
     auto membership = std::make_unique<Membership>();
     membership->scheme = attempt.claim.scheme;
     membership->credential = std::move(credential);
+    if (attempt.scram != nullptr) {
+        membership->scram = attempt.scram;
+        if (attempt.scram->secrets.size() == 1) {
+            membership->credential = attempt.scram->secrets.front();
+        }
+    }
     membership->host = presented.host;
     membership->client_id = attempt.claim.client_id.empty() ? std::string(presented.client_id)
                                                             : attempt.claim.client_id;
@@ -456,34 +506,42 @@ void Authenticator::find_psk(std::string_view identity, std::string_view host, T
     const bool out = addresses_.out_ms(hash(host), now) != 0 ||
                      identities_.out_ms(hash(key, host), now) != 0;
     if (registry_ == nullptr || key.empty() || out) {
-        take({});
+        take({}, {});
         return;
     }
-    auto give = [this, take = std::move(take)](const auth::DeviceLookup& lookup) mutable {
-        std::vector<std::string> secrets;
-        if (lookup.device != nullptr) {
-            secrets = auth::live_values(lookup.device->secrets, now_s());
-        }
-        if (secrets.empty()) {
-            take({});
-            return;
-        }
-        // TLS tries one key. Of two, chance says which, so that a device with either gets in when
-        // it tries again.
-        seed_ = seed_ * 6364136223846793005U + 1442695040888963407U;
-        const std::string& secret = secrets[(seed_ >> 33) % secrets.size()];
-        take(auth::from_base64(secret).value_or(secret));
-    };
-    if (const auto known = registry_->cached(key)) {
-        give(*known);
-        return;
-    }
-    registry_->find(key, now + options_.lookup_timeout_ms, std::move(give));
+    // Past the cache: a failed handshake is known too late to ask again.
+    registry_->find_fresh(
+        key, now + options_.lookup_timeout_ms,
+        [this, key, take = std::move(take)](const auth::DeviceLookup& lookup) mutable {
+            std::vector<std::string> secrets;
+            if (lookup.device != nullptr) {
+                secrets = auth::live_values(lookup.device->secrets, now_s());
+            }
+            if (secrets.empty()) {
+                take({}, {});
+                return;
+            }
+            const std::string& secret =
+                secrets[choices_.choose(hash64(key), secrets.size())];
+            take(auth::from_base64(secret).value_or(secret), secret);
+        });
 }
 
-void Authenticator::proof_failed(std::string_view identity, std::string_view host) {
+void Authenticator::psk_failed(std::string_view identity, std::string_view host) {
+    choices_.failed(hash64(auth::device_key_of(identity)));
+    scram_failed(identity, host);
+}
+
+void Authenticator::scram_failed(std::string_view identity, std::string_view host) {
     ++status_.denied[static_cast<std::size_t>(Denial::kBadCredentials)];
     strike(host, auth::device_key_of(identity));
+}
+
+void Authenticator::scram_succeeded(std::string_view user, bool several) {
+    ++status_.granted[static_cast<std::size_t>(Scheme::kScram)];
+    if (several) {
+        host_.on_recheck({auth::device_key_of(user)}, false, false);
+    }
 }
 
 // --- changes --------------------------------------------------------------------------------------
@@ -519,11 +577,13 @@ Authenticator::Rights Authenticator::recheck(Membership& membership, std::string
     ++status_.rechecked;
     const auto catalogue = registry_->catalogue();
     const auto product = catalogue->product(device_key.substr(0, device_key.find('/')));
+    const bool scram = membership.scram != nullptr && !membership.scram->proven.empty();
+    const std::string& credential = scram ? membership.scram->proven : membership.credential;
     const bool good =
         product != nullptr && product->enabled && product->auth.has(membership.scheme) &&
         auth::find_ban(*catalogue, membership.host, membership.client_id, device_key, now_s()) ==
             nullptr &&
-        (device == nullptr || auth::still_good(membership.scheme, membership.credential, *device,
+        (device == nullptr || auth::still_good(membership.scheme, credential, *device,
                                                *catalogue, now_s()));
     if (!good) {
         ++status_.closed;
@@ -531,7 +591,7 @@ Authenticator::Rights Authenticator::recheck(Membership& membership, std::string
     }
     membership.product = product;
     if (device != nullptr) {
-        membership.until_s = auth::until_of(membership.scheme, membership.credential, *device);
+        membership.until_s = auth::until_of(membership.scheme, credential, *device);
         const bool own = !device->permissions.empty() || device->limits != auth::DeviceLimits{};
         membership.own = own ? std::move(device) : nullptr;
     }

@@ -22,6 +22,7 @@
 #include "gateway/auth/callout.h"
 #include "gateway/auth/strikes.h"
 #include "gateway/net/product_counts.h"
+#include "gateway/net/psk_choices.h"
 #include "gateway/net/slow_workers.h"
 #include "gateway/session/session.h"
 
@@ -48,10 +49,17 @@ struct AuthStatus {
     std::uint64_t closed = 0;     // of them: not let in any more
 };
 
+// A client's run of SCRAM: it proves itself only after it was let in to do so.
+struct ScramProof {
+    std::vector<std::string> secrets;
+    std::string proven;  // which of them; empty: none yet
+};
+
 // What let a connection in, for when that changes. Null for a connection of no device.
 struct Membership {
     auth::Scheme scheme{};
     std::string credential;
+    std::shared_ptr<const ScramProof> scram;  // kScram: the credential is there
     std::string host;
     std::string client_id;
     std::uint64_t expires_s = 0;  // of a token
@@ -68,12 +76,13 @@ struct Attempt {
     bool claimed = false;
     bool waiting = false;
     bool derived = false;          // kScram: keys
+    bool cached = false;           // what `lookup` says may be some seconds old
     std::uint64_t generation = 0;  // of the registry, at the lookup
     std::optional<auth::CalloutAnswer> answer;
     std::optional<auth::DeviceLookup> lookup;
     std::optional<std::string> password;  // the hash it fits; empty: none
     std::vector<auth::ScramKeys> scram_keys;
-    std::vector<std::string> scram_secrets;
+    std::shared_ptr<ScramProof> scram;
 };
 
 struct Verdict {
@@ -98,9 +107,9 @@ public:
                                 bool catalogue) = 0;
     };
 
-    // `workers` and `counts` are the gateway's and outlive it.
+    // `workers`, `counts` and `choices` are the gateway's and outlive it.
     Authenticator(io::Loop& loop, const AuthOptions& options, SlowWorkers& workers,
-                  ProductCounts& counts, std::uint64_t random, Host& host);
+                  ProductCounts& counts, PskChoices& choices, std::uint64_t random, Host& host);
     // Effect: makes the registry. Once, before the loop runs.
     void attach(Submitter& submitter);
     // Effect: lets the registry go, before its submitter.
@@ -114,14 +123,17 @@ public:
     Verdict step(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
                  const auth::Presented& presented, const auth::ListenerPolicy& listener);
 
-    // Effect: `take` gets the key for this identity of TLS, now or later; empty: there is none.
-    using TakeKey = absl::AnyInvocable<void(std::string_view key)>;
+    // Effect: `take` gets the key for this identity of TLS, now or later, and the secret it comes
+    // of; empty: there is none.
+    using TakeKey = absl::AnyInvocable<void(std::string_view key, std::string_view secret)>;
     void find_psk(std::string_view identity, std::string_view host, TakeKey take);
     // Effect: counts a proof that failed elsewhere: in the TLS handshake, or in SCRAM.
-    void proof_failed(std::string_view identity, std::string_view host);
+    void psk_failed(std::string_view identity, std::string_view host);
+    void scram_failed(std::string_view identity, std::string_view host);
 
-    // Effect: counts one of SCRAM.
-    void proof_succeeded() { ++status_.granted[static_cast<std::size_t>(auth::Scheme::kScram)]; }
+    // Effect: counts one of SCRAM. With several secrets it is known only now which of them the
+    // session lives by: it is looked at again.
+    void scram_succeeded(std::string_view user, bool several);
 
     // What has become of a session's rights. Null policy: it must end.
     struct Rights {
@@ -166,15 +178,17 @@ private:
                                         const auth::Presented& presented);
     std::optional<Verdict> ask_registry(std::uint64_t nonce,
                                         const std::shared_ptr<Attempt>& attempt);
+    Verdict ask_past_cache(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt);
     std::optional<Verdict> ask_workers(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
                                        const auth::Presented& presented);
+    void forget_what_changed(Attempt& attempt) const;
     std::optional<Verdict> check_password(std::uint64_t nonce,
                                           const std::shared_ptr<Attempt>& attempt,
                                           std::string_view password);
     std::optional<Verdict> derive_scram(std::uint64_t nonce,
                                         const std::shared_ptr<Attempt>& attempt);
-    Verdict decide(Attempt& attempt, const auth::Presented& presented,
-                   const auth::ListenerPolicy& listener);
+    Verdict decide(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
+                   const auth::Presented& presented, const auth::ListenerPolicy& listener);
     Verdict grant(Attempt& attempt, const auth::Presented& presented,
                   const auth::ListenerPolicy& listener, std::string credential,
                   auth::Denial after_proof);
@@ -194,6 +208,7 @@ private:
     AuthOptions options_;
     SlowWorkers& workers_;
     ProductCounts& counts_;
+    PskChoices& choices_;
     Host& host_;
     std::unique_ptr<auth::Registry> registry_;
     std::unique_ptr<auth::Callout> callout_;

@@ -69,9 +69,11 @@ void Connection::on_open(io::TcpStream& stream) {
     const auto peer = tls->peer();
     const bool proven = peer && (peer->verified || !peer->psk_identity.empty());
     if (proven) {
+        std::string secret = shown_ == nullptr ? std::string() : std::move(shown_->psk_secret);
         shown_ = std::make_unique<Shown>();
         shown_->verified = peer->verified;
         shown_->psk_identity = peer->psk_identity;
+        shown_->psk_secret = std::move(secret);
         shown_->certificate = {peer->common_name, peer->subject, peer->fingerprint, peer->uris};
     } else {
         shown_.reset();
@@ -284,6 +286,7 @@ Connection::Door Connection::identify(const mqtt::Connect& connect) {
     if (shown_ != nullptr) {
         presented.certificate = shown_->verified ? &shown_->certificate : nullptr;
         presented.psk_identity = shown_->psk_identity;
+        presented.psk_secret = shown_->psk_secret;
     }
     presented.method = connect.properties.authentication_method;
     presented.method_data =
@@ -339,7 +342,7 @@ void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     if (end == io::StreamEnd::kTlsFailed) {
         ++shard_.status_.tls_failed;
         if (shown_ != nullptr && shown_->psk_asked) {
-            shard_.authenticator_.proof_failed(shown_->psk_identity, session_.host());
+            shard_.authenticator_.psk_failed(shown_->psk_identity, session_.host());
         }
     }
     session_.on_closed(shard_.effects_);

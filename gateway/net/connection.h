@@ -102,6 +102,7 @@ private:
     struct Shown {
         auth::Certificate certificate;
         std::string psk_identity;
+        std::string psk_secret;  // empty: its key is of the file
         bool verified = false;
         bool psk_asked = false;  // and, until psk_identity is set, not proven
     };

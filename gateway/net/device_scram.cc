@@ -73,7 +73,9 @@ private:
         if (of_.after_proof_ != Denial::kNone) {
             return fail(reason_of(of_.after_proof_));
         }
-        of_.authenticator_.proof_succeeded();
+        const std::vector<std::string>& secrets = of_.proof_->secrets;
+        of_.proof_->proven = secrets.at(server_->proven());
+        of_.authenticator_.scram_succeeded(of_.user_, secrets.size() > 1);
         return Step{Outcome::kSuccess, std::move(*final), ReasonCode::kSuccess};
     }
 
@@ -82,11 +84,12 @@ private:
 };
 
 DeviceScram::DeviceScram(Authenticator& authenticator, std::string user,
-                         std::vector<auth::ScramKeys> keys, std::string salt, std::string host,
-                         Denial after_proof)
+                         std::vector<auth::ScramKeys> keys, std::shared_ptr<ScramProof> proof,
+                         std::string salt, std::string host, Denial after_proof)
     : authenticator_(authenticator),
       user_(std::move(user)),
       keys_(std::move(keys)),
+      proof_(std::move(proof)),
       salt_(std::move(salt)),
       host_(std::move(host)),
       after_proof_(after_proof) {}
@@ -95,6 +98,6 @@ std::unique_ptr<session::AuthExchange> DeviceScram::begin(std::string_view metho
     return method == auth::kScramMethod ? std::make_unique<Exchange>(*this) : nullptr;
 }
 
-void DeviceScram::failed() const { authenticator_.proof_failed(user_, host_); }
+void DeviceScram::failed() const { authenticator_.scram_failed(user_, host_); }
 
 }  // namespace causeway::net

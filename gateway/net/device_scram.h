@@ -14,13 +14,14 @@
 namespace causeway::net {
 
 class Authenticator;
+struct ScramProof;
 
 class DeviceScram final : public session::AuthMethods {
 public:
     // `after_proof`: why a client that has proven itself is refused all the same. `authenticator`
     // outlives it.
     DeviceScram(Authenticator& authenticator, std::string user, std::vector<auth::ScramKeys> keys,
-                std::string salt, std::string host, auth::Denial after_proof);
+                std::shared_ptr<ScramProof> proof, std::string salt, std::string host, auth::Denial after_proof);
     [[nodiscard]] std::unique_ptr<session::AuthExchange> begin(
         std::string_view method) const override;
 
@@ -31,6 +32,7 @@ private:
     Authenticator& authenticator_;
     std::string user_;
     std::vector<auth::ScramKeys> keys_;
+    std::shared_ptr<ScramProof> proof_;
     std::string salt_;
     std::string host_;
     auth::Denial after_proof_;

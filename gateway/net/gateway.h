@@ -54,6 +54,7 @@ public:
 private:
     Gateway() = default;
     ProductCounts counts_;
+    PskChoices choices_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<SlowWorkers> workers_;  // posts to the shards' loops: ends before they do
     std::vector<std::thread> threads_;

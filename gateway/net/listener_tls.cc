@@ -54,9 +54,11 @@ void Shard::find_psk(Connection& connection, std::string_view identity) {
         return;
     }
     authenticator_.find_psk(identity, connection.session().host(),
-                            [this, nonce = connection.nonce()](std::string_view key) {
+                            [this, nonce = connection.nonce()](std::string_view key,
+                                                               std::string_view secret) {
                                 Connection* waiting = find(nonce);
                                 if (waiting != nullptr && waiting->open()) {
+                                    waiting->shown_->psk_secret = secret;
                                     waiting->stream().give_psk(key);
                                 }
                             });

@@ -27,7 +27,8 @@ std::string host_of(const std::string& address) {
 
 }  // namespace
 
-Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts)
+Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts,
+             PskChoices& choices)
     : options_(options),
       timers_(loop_, kTimers, [this](std::uint64_t nonce) { on_timer(nonce); }),
       grace_(loop_,
@@ -36,7 +37,7 @@ Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& c
                      std::exchange(shut_down_done_, nullptr)();
                  }
              }),
-      authenticator_(loop_, options.auth, workers, counts, options.random, *this),
+      authenticator_(loop_, options.auth, workers, counts, choices, options.random, *this),
       recheck_timer_(loop_, [this] { recheck_some(); }),
       queues_(*this),
       queue_timer_(loop_,

@@ -108,8 +108,9 @@ struct SysMessage;
 class Shard final : public SubmitterEvents, QueueConsumers::Host, Authenticator::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    // `workers` and `counts` are the gateway's and outlive it.
-    Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts);
+    // `workers`, `counts` and `choices` are the gateway's and outlive it.
+    Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts,
+          PskChoices& choices);
     ~Shard() override;
     // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
     // core sends here, so the shard may be destroyed only after the core has stopped.

@@ -110,6 +110,32 @@ TEST(Prove, Hmac) {
     EXPECT_EQ(attempt(user, sign(user), none), Denial::kBadCredentials);
 }
 
+TEST(Prove, TheKeyOfTheHandshakeIsStillASecret) {
+    const std::string other = "QUFBQUFBQUFBQUFBQUFBQQ==";
+    Presented presented;
+    presented.client_id = "thermo/d1";
+    presented.psk_identity = "thermo/d1";
+    presented.psk_secret = kSecret;
+    const auto claim = claim_of(presented, all_schemes(), {}, kNow);
+    ASSERT_TRUE(claim);
+    std::string credential;
+    const auto attempt = [&](const Device& one) {
+        return prove(*claim, presented, one, {}, kNow, credential);
+    };
+    EXPECT_EQ(attempt(device()), Denial::kNone);
+    EXPECT_EQ(credential, kSecret);
+    Device rotated = device();
+    rotated.secrets = {{other, 0}, {kSecret, kNow + 1}};
+    EXPECT_EQ(attempt(rotated), Denial::kNone);
+    EXPECT_EQ(until_of(Scheme::kPsk, credential, rotated), kNow + 1);
+    // Taken back between the handshake and CONNECT, and later.
+    rotated.secrets.pop_back();
+    EXPECT_EQ(attempt(rotated), Denial::kExpired);
+    EXPECT_FALSE(still_good(Scheme::kPsk, kSecret, rotated, catalogue(), kNow));
+    presented.psk_secret = {};  // a key of the file, which has its own end
+    EXPECT_EQ(attempt(rotated), Denial::kNone);
+}
+
 TEST(Prove, Certificates) {
     const std::string print(64, 'a');
     Certificate certificate{"thermo/d1", "CN=thermo/d1", print, {}};

@@ -23,7 +23,7 @@ ScramServer server(std::vector<ScramKeys> keys) {
 }
 
 TEST(Scram, ThePublishedExchange) {
-    const ScramServer one = server({derive_scram_keys("pencil", salt())});
+    ScramServer one = server({derive_scram_keys("pencil", salt())});
     EXPECT_EQ(one.server_first(),
               "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,"
               "i=4096");
@@ -31,22 +31,23 @@ TEST(Scram, ThePublishedExchange) {
 }
 
 TEST(Scram, EitherOfTwoSecretsIsTaken) {
-    const ScramServer one =
+    ScramServer one =
         server({derive_scram_keys("other", salt()), derive_scram_keys("pencil", salt())});
     EXPECT_TRUE(one.finish(kClientFinal));
+    EXPECT_EQ(one.proven(), 1U);
 }
 
 TEST(Scram, WrongSecretUnknownUserAndReplayFail) {
     EXPECT_FALSE(server({derive_scram_keys("pencil2", salt())}).finish(kClientFinal));
     EXPECT_FALSE(server({}).finish(kClientFinal));
     EXPECT_FALSE(server({ScramKeys{}}).finish(kClientFinal));
-    const ScramServer later(*parse_scram_first("n,,n=user,r=rOprNGfwEbeRWgbNEkqO"),
+    ScramServer later(*parse_scram_first("n,,n=user,r=rOprNGfwEbeRWgbNEkqO"),
                             {derive_scram_keys("pencil", salt())}, salt(), "anotherNonce");
     EXPECT_FALSE(later.finish(kClientFinal));
 }
 
 TEST(Scram, BrokenFinals) {
-    const ScramServer one = server({derive_scram_keys("pencil", salt())});
+    ScramServer one = server({derive_scram_keys("pencil", salt())});
     const std::string good(kClientFinal);
     for (std::string bad : {std::string(), std::string(",p="), good.substr(0, good.size() - 4),
                             good + "A", "c=eSws" + good.substr(6), "x=1," + good,

@@ -33,7 +33,7 @@ public:
         return catalogue_;
     }
     [[nodiscard]] std::optional<auth::DeviceLookup> cached(std::string_view) override {
-        return std::nullopt;
+        return stale;
     }
     void find(std::string_view key, MonoMs, Found found) override {
         ++finds;
@@ -75,12 +75,19 @@ public:
             events_->on_catalogue_changed();
         }
     }
+    void ban(const auth::Ban& ban) {
+        auto changed = std::make_shared<auth::Catalogue>(*catalogue_);
+        changed->bans.push_back(ban);
+        catalogue_ = changed;
+        events_->on_catalogue_changed();
+    }
     void lose_track() { events_->on_all_devices_changed(); }
 
     io::Loop& loop;
     std::atomic<bool> held = false;
     std::atomic<int> finds = 0;
     bool down = false;
+    std::optional<auth::DeviceLookup> stale;  // what the cache says
     std::map<std::string, auth::Device> devices;
 
 private:
@@ -238,6 +245,43 @@ TEST_F(AuthenticationTest, AChangeDuringTheLookupIsSeen) {
     });
     there([this] { registry->answer(); });
     EXPECT_EQ(code_of(late), 0x87);
+}
+
+TEST_F(AuthenticationTest, ABanDuringTheLookupIsSeen) {
+    start();
+    registry->held = true;
+    Client client(port());
+    client.send(connect());
+    while (registry->finds == 0) {
+        std::this_thread::yield();
+    }
+    there([this] {
+        registry->ban({auth::Ban::Kind::kDevice, "thermo/d1", 0});
+        registry->answer();
+    });
+    EXPECT_EQ(code_of(client), 0x8A);
+}
+
+TEST_F(AuthenticationTest, ASecretNewerThanTheCacheIsTaken) {
+    start();
+    const auto remember = [this](const auth::Device& old) {
+        there([this, old] {
+            registry->stale.emplace();
+            registry->stale->status = auth::DeviceLookup::Status::kFound;
+            registry->stale->device = std::make_shared<auth::Device>(old);
+        });
+    };
+    auth::Device old = device();
+    old.secrets = {{"MDEyMzQ1Njc4OWFiY2RlZmdo", 0}};
+    remember(old);
+    EXPECT_EQ(come(connect()), 0);
+    EXPECT_EQ(registry->finds, 1);
+    remember(device());
+    EXPECT_EQ(come(connect()), 0);
+    EXPECT_EQ(registry->finds, 1);  // what the cache proves is proven
+    there([this, old] { registry->put(old); });
+    there([this] { registry->stale.reset(); });
+    EXPECT_EQ(come(connect()), 0x86);
 }
 
 TEST_F(AuthenticationTest, ADisabledDeviceIsClosed) {
