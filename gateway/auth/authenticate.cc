@@ -47,6 +47,7 @@ tl::expected<Claim, Denial> hmac_claim(HmacLogin login) {
     claim.scheme = Scheme::kHmac;
     claim.device_key = login.device_key;
     claim.client_id = login.client_id;
+    claim.other_client_id = login.other_client_id;
     claim.hmac = std::move(login);
     return claim;
 }
@@ -116,19 +117,12 @@ bool still_proven(const std::string& secret, const std::vector<Credential>& secr
                           : has_live(secrets, secret, now_s);
 }
 
-bool own_client_id(std::string_view client_id, const Device& device) {
-    const std::string key = device.key();
-    if (client_id.empty() || client_id == key ||
-        (!device.client_id.empty() && client_id == device.client_id)) {
-        return true;  // empty: the server assigns one
-    }
-    if (client_id.size() > key.size() && client_id.starts_with(key) &&
-        client_id[key.size()] == '/') {
-        return true;
-    }
-    return device.product.size() == kTencentProductBytes &&
-           client_id.size() == key.size() - 1 && client_id.starts_with(device.product) &&
-           client_id.ends_with(device.name);
+bool may_have_client_id(std::string_view client_id, const Device& device, const Product& product,
+                        const Catalogue& catalogue) {
+    return client_id.empty() ||  // the server assigns one
+           (!device.client_id.empty() && client_id == device.client_id) ||
+           is_client_id_of(client_id, device.key()) ||
+           (product.any_client_id && !is_device_client_id(catalogue, client_id));
 }
 
 }  // namespace
@@ -225,7 +219,7 @@ Denial prove(const Claim& claim, const Presented& presented, const Device& devic
     return Denial::kBadCredentials;
 }
 
-Denial admit(Scheme scheme, const Device& device, const Catalogue& catalogue,
+Denial admit(const Claim& claim, const Device& device, const Catalogue& catalogue,
              std::string_view client_id) {
     const auto product = catalogue.product(device.product);
     if (product == nullptr) {
@@ -234,32 +228,36 @@ Denial admit(Scheme scheme, const Device& device, const Catalogue& catalogue,
     if (!device.enabled || !product->enabled) {
         return Denial::kDisabled;
     }
-    if (!product->auth.has(scheme)) {
+    if (!product->auth.has(claim.scheme)) {
         return Denial::kSchemeNotAllowed;
     }
-    if (own_client_id(client_id, device)) {
-        return Denial::kNone;
+    if (claim.other_client_id && !product->any_client_id) {
+        return Denial::kClientId;
     }
-    return product->any_client_id && !is_device_client_id(catalogue, client_id)
-               ? Denial::kNone
-               : Denial::kClientId;
+    return may_have_client_id(client_id, device, *product, catalogue) ? Denial::kNone
+                                                                     : Denial::kClientId;
 }
 
-bool still_good(Scheme scheme, const std::string& credential, const Device& device,
-                const Catalogue& catalogue, std::uint64_t now_s) {
+bool still_good(const Proof& proof, const Device& device, const Catalogue& catalogue,
+                std::uint64_t now_s) {
     const auto product = catalogue.product(device.product);
-    if (product == nullptr || !product->enabled || !device.enabled || !product->auth.has(scheme)) {
+    if (product == nullptr || !product->enabled || !device.enabled ||
+        !product->auth.has(proof.scheme) ||
+        !may_have_client_id(proof.client_id, device, *product, catalogue)) {
         return false;
     }
-    switch (scheme) {
+    switch (proof.scheme) {
         case Scheme::kX509:
-            return device.certificates.empty() || has_live(device.certificates, credential, now_s);
+            return (device.subject.empty() || device.subject == proof.subject) &&
+                   (device.certificates.empty()
+                        ? proof.certificate_names
+                        : has_live(device.certificates, proof.credential, now_s));
         case Scheme::kHmac:
         case Scheme::kPsk:
         case Scheme::kScram:
-            return still_proven(credential, device.secrets, now_s);
+            return still_proven(proof.credential, device.secrets, now_s);
         case Scheme::kPassword:
-            return has_live(device.passwords, credential, now_s);
+            return has_live(device.passwords, proof.credential, now_s);
         case Scheme::kJwt:
         case Scheme::kHttp:
             return true;
@@ -295,6 +293,14 @@ const Ban* find_ban(const Catalogue& catalogue, std::string_view host, std::stri
         }
     }
     return nullptr;
+}
+
+bool is_client_id_of(std::string_view client_id, std::string_view device_key) {
+    if (device_key_of(client_id) == device_key) {
+        return !device_key.empty();
+    }
+    return client_id.size() > device_key.size() && client_id.starts_with(device_key) &&
+           client_id[device_key.size()] == '/';
 }
 
 bool is_device_client_id(const Catalogue& catalogue, std::string_view client_id) {

@@ -57,7 +57,8 @@ struct Presented {
     std::string_view host;
     const Certificate* certificate = nullptr;  // verified
     std::string_view psk_identity;             // whose key TLS has checked; empty: none
-    std::string_view psk_secret;               // that key, as a device's secret; empty: of a file
+    std::string_view psk_secret;               // that key, as a device's secret
+    bool known = false;                        // by a key of the listener's file: it is no device
     std::optional<std::string_view> method;    // extended authentication
     std::string_view method_data;
 };
@@ -77,6 +78,16 @@ struct Claim {
     std::optional<HmacLogin> hmac;
     std::optional<ScramFirst> scram;
     bool certificate_names = false;  // kX509: the certificate itself, not the client
+    bool other_client_id = false;    // kHmac: what was signed was signed for another
+};
+
+// What let a session in, to be held against the record when that changes.
+struct Proof {
+    Scheme scheme{};
+    std::string credential;  // which of the record's did it; empty: none
+    std::string client_id;   // as it was shown, or as the scheme says
+    std::string subject;     // kX509: of the certificate
+    bool certificate_names = false;
 };
 
 // The first scheme of the listener whose credentials are shown decides; no other is tried after it.
@@ -93,12 +104,12 @@ struct Claim {
                                                    std::uint64_t now_s);
 
 // Whether a device that has proven itself may come in, as `client_id`.
-[[nodiscard]] Denial admit(Scheme scheme, const Device& device, const Catalogue& catalogue,
+[[nodiscard]] Denial admit(const Claim& claim, const Device& device, const Catalogue& catalogue,
                            std::string_view client_id);
 
 // Whether what let a session in still would: after a change of the record or the product.
-[[nodiscard]] bool still_good(Scheme scheme, const std::string& credential, const Device& device,
-                              const Catalogue& catalogue, std::uint64_t now_s);
+[[nodiscard]] bool still_good(const Proof& proof, const Device& device, const Catalogue& catalogue,
+                              std::uint64_t now_s);
 
 // When the credential ends that let a session in, and the session with it; 0: it does not.
 [[nodiscard]] std::uint64_t until_of(Scheme scheme, const std::string& credential,
@@ -108,6 +119,10 @@ struct Claim {
 [[nodiscard]] const Ban* find_ban(const Catalogue& catalogue, std::string_view host,
                                   std::string_view client_id, std::string_view device_key,
                                   std::uint64_t now_s);
+
+// The client id is the device's by its key alone: the key, either way it is written, or the key with
+// anything behind a further slash.
+[[nodiscard]] bool is_client_id_of(std::string_view client_id, std::string_view device_key);
 
 // The client id is in the space of a known product's devices: not for anybody else.
 [[nodiscard]] bool is_device_client_id(const Catalogue& catalogue, std::string_view client_id);

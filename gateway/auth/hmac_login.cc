@@ -43,7 +43,10 @@ std::optional<HmacLogin> parse_tencent(std::string_view client_id, std::string_v
         fields[i] = rest.substr(0, end);
         rest.remove_prefix(std::min(fields[i].size() + 1, rest.size()));
     }
-    std::string key = device_key_of(fields[0]);
+    // The first field is the client id; that of a second session of the device has a tail.
+    const std::string_view first = fields[0];
+    const std::size_t tail = first.find('/', std::min(first.find('/'), first.size() - 1) + 1);
+    std::string key = device_key_of(first.substr(0, tail));
     const auto expiry = number(fields[3]);
     if (key.empty() || !expiry || *expiry == 0) {
         return std::nullopt;
@@ -51,6 +54,7 @@ std::optional<HmacLogin> parse_tencent(std::string_view client_id, std::string_v
     HmacLogin login;
     login.device_key = std::move(key);
     login.client_id = client_id;
+    login.other_client_id = client_id != first && device_key_of(client_id) != login.device_key;
     login.message = user_name;
     login.signed_until_s = *expiry;
     login.base64_secret = true;

@@ -30,6 +30,7 @@ struct HmacLogin {
     std::uint64_t signed_at_ms = 0;    // 0: no time was signed
     Digest digest = Digest::kSha256;
     bool base64_secret = false;  // the key is the decoded secret
+    bool other_client_id = false;  // the client id signed is not the one shown
 };
 
 // The device that a name stands for: "PRODUCT/DEVICE", or ten characters of product and the device

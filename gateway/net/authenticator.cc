@@ -8,6 +8,7 @@
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
+#include "gateway/auth/address.h"
 #include "gateway/auth/crypto.h"
 #include "gateway/auth/password.h"
 #include "gateway/net/device_scram.h"
@@ -84,13 +85,17 @@ MonoMs Authenticator::time_of(std::uint64_t until_s) const {
     return until_s == 0 ? 0 : loop_.now_ms() + (until_s > now ? until_s - now : 0) * 1000;
 }
 
-std::uint64_t Authenticator::hash(std::string_view what, std::string_view of) const {
-    return hash64(what, of.empty() ? seed_ : hash64(of, seed_));
+std::uint64_t Authenticator::hash_host(std::string_view host) const {
+    return hash64(auth::responsible_for(host), seed_);
+}
+
+std::uint64_t Authenticator::hash(std::string_view what, std::string_view host) const {
+    return hash64(what, hash_host(host));
 }
 
 void Authenticator::strike(std::string_view host, std::string_view identity) {
     const MonoMs now = loop_.now_ms();
-    addresses_.strike(hash(host), now);
+    addresses_.strike(hash_host(host), now);
     if (!identity.empty()) {
         identities_.strike(hash(identity, host), now);
     }
@@ -135,15 +140,8 @@ Verdict Authenticator::step(std::uint64_t nonce, const std::shared_ptr<Attempt>&
 std::optional<Verdict> Authenticator::begin(Attempt& attempt, const auth::Presented& presented,
                                             const auth::ListenerPolicy& listener) {
     const MonoMs now = loop_.now_ms();
-    if (const std::uint64_t out = addresses_.out_ms(hash(presented.host), now); out != 0) {
+    if (const std::uint64_t out = addresses_.out_ms(hash_host(presented.host), now); out != 0) {
         return deny(Denial::kStruckOut, presented, {}, out);
-    }
-    if (!presented.client_id.empty()) {
-        const std::uint64_t client = hash(presented.client_id);
-        clients_.strike(client, now);
-        if (const std::uint64_t out = clients_.out_ms(client, now); out != 0) {
-            return deny(Denial::kFlapping, presented, {}, out);
-        }
     }
     const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
     const auto banned = [&](std::string_view device) {
@@ -158,7 +156,7 @@ std::optional<Verdict> Authenticator::begin(Attempt& attempt, const auth::Presen
     }
     auto claim = auth::claim_of(presented, listener.schemes, *options_.settings, now_s());
     if (!claim) {
-        if (claim.error() == Denial::kNone && listener.anonymous) {
+        if (claim.error() == Denial::kNone && (listener.anonymous || presented.known)) {
             return grant_nobody(presented, listener);
         }
         const bool nothing = claim.error() == Denial::kNone;
@@ -272,16 +270,13 @@ void Authenticator::forget_what_changed(Attempt& attempt) const {
     const auto live = [&](const std::vector<auth::Credential>& credentials) {
         return auth::live_values(credentials, now_s());
     };
-    if (attempt.password && !attempt.password->empty()) {
-        const auto hashes = device == nullptr ? std::vector<std::string>()
-                                              : live(device->passwords);
-        if (std::find(hashes.begin(), hashes.end(), *attempt.password) == hashes.end()) {
-            attempt.password.reset();
-        }
+    const auto none = std::vector<std::string>();
+    if (attempt.password &&
+        attempt.checked != (device == nullptr ? none : live(device->passwords))) {
+        attempt.password.reset();
     }
-    if (attempt.derived && attempt.scram->secrets != (device == nullptr
-                                                          ? std::vector<std::string>()
-                                                          : live(device->secrets))) {
+    if (attempt.derived &&
+        attempt.scram->secrets != (device == nullptr ? none : live(device->secrets))) {
         attempt.derived = false;
     }
 }
@@ -293,10 +288,11 @@ std::optional<Verdict> Authenticator::check_password(std::uint64_t nonce,
     if (attempt->lookup->device != nullptr) {
         hashes = auth::live_values(attempt->lookup->device->passwords, now_s());
     }
+    auto fits = std::make_shared<std::string>();
+    attempt->checked = hashes;
     if (hashes.empty()) {
         hashes.emplace_back(kNobodysHash);
     }
-    auto fits = std::make_shared<std::string>();
     auto work = [hashes = std::move(hashes), password = std::string(password), fits] {
         for (const std::string& one : hashes) {
             const auto parsed = auth::parse_password_hash(one);
@@ -351,14 +347,15 @@ Verdict Authenticator::decide(std::uint64_t nonce, const std::shared_ptr<Attempt
     const std::string& key = claim.device_key;
     const auto catalogue = registry_->catalogue();
     const auto admit = [&] {
+        if (device == nullptr) {
+            return Denial::kUnknownDevice;
+        }
+        const std::string_view client_id =
+            claim.client_id.empty() ? presented.client_id : std::string_view(claim.client_id);
         // A ban, too, may have come since the first look.
-        return device == nullptr ? Denial::kUnknownDevice
-               : auth::find_ban(*catalogue, presented.host, presented.client_id, key, now_s()) !=
-                       nullptr
+        return auth::find_ban(*catalogue, presented.host, client_id, key, now_s()) != nullptr
                    ? Denial::kBanned
-                   : auth::admit(claim.scheme, *device, *catalogue,
-                                 claim.client_id.empty() ? presented.client_id
-                                                         : std::string_view(claim.client_id));
+                   : auth::admit(claim, *device, *catalogue, client_id);
     };
     if (claim.scheme == Scheme::kScram) {
         // Whatever there is to say is said behind the proof.
@@ -379,60 +376,86 @@ Verdict Authenticator::decide(std::uint64_t nonce, const std::shared_ptr<Attempt
     }
     if (attempt->cached) {
         // By a record of seconds ago; a secret may be new since.
-        attempt->password.reset();
         return ask_past_cache(nonce, attempt);
     }
     return deny(denial, presented, key);
 }
 
-// `after_proof`: what a client is told when SCRAM has proven it.
+// `after_proof`: what a client is told when SCRAM has proven it. Until then it is told nothing, has
+// no place, and has not made up for its failures.
 Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
                              const auth::ListenerPolicy& listener, std::string credential,
                              Denial after_proof) {
+    const bool scram = attempt.claim.scheme == Scheme::kScram;
     Verdict verdict;
     verdict.kind = Verdict::Kind::kGrant;
     verdict.admission.client_id = attempt.claim.client_id;
-    if (attempt.claim.scheme == Scheme::kScram) {
-        verdict.admission.methods = std::make_unique<DeviceScram>(
-            *this, attempt.claim.scram->user, std::move(attempt.scram_keys), attempt.scram,
-            auth::scram_salt(pepper_, attempt.claim.scram->user), std::string(presented.host),
-            after_proof);
-        if (after_proof != Denial::kNone) {
-            return verdict;
+    if (after_proof == Denial::kNone) {
+        after_proof = admit_as(attempt, presented, listener, std::move(credential), verdict);
+        if (after_proof != Denial::kNone && !scram) {
+            return deny(after_proof, presented, attempt.claim.device_key,
+                        after_proof == Denial::kProductFull ? std::uint64_t{kBusyRetryS} * 1000
+                                                            : 0);
         }
     }
+    if (scram) {
+        attempt.scram->host = presented.host;
+        verdict.admission.methods = std::make_unique<DeviceScram>(
+            *this, attempt.claim.scram->user, std::move(attempt.scram_keys), attempt.scram,
+            auth::scram_salt(pepper_, attempt.claim.scram->user), after_proof);
+        return verdict;
+    }
+    if (auto flapping = flaps(verdict.membership->proof.client_id, presented)) {
+        return std::move(*flapping);
+    }
+    ++status_.granted[static_cast<std::size_t>(attempt.claim.scheme)];
+    identities_.forgive(hash(attempt.claim.device_key, presented.host), loop_.now_ms());
+    return verdict;
+}
+
+Denial Authenticator::admit_as(Attempt& attempt, const auth::Presented& presented,
+                               const auth::ListenerPolicy& listener, std::string credential,
+                               Verdict& verdict) {
     const auth::Device& device = *attempt.lookup->device;
     const auto product = registry_->catalogue()->product(device.product);
     auto membership = std::make_unique<Membership>();
-    membership->scheme = attempt.claim.scheme;
-    membership->credential = std::move(credential);
-    if (attempt.scram != nullptr) {
-        membership->scram = attempt.scram;
-        if (attempt.scram->secrets.size() == 1) {
-            membership->credential = attempt.scram->secrets.front();
-        }
+    auth::Proof& proof = membership->proof;
+    proof.scheme = attempt.claim.scheme;
+    proof.credential = std::move(credential);
+    proof.client_id = attempt.claim.client_id.empty() ? std::string(presented.client_id)
+                                                      : attempt.claim.client_id;
+    if (presented.certificate != nullptr) {
+        proof.subject = presented.certificate->subject;
+        proof.certificate_names = attempt.claim.certificate_names;
     }
     membership->host = presented.host;
-    membership->client_id = attempt.claim.client_id.empty() ? std::string(presented.client_id)
-                                                            : attempt.claim.client_id;
     const bool own = !device.permissions.empty() || device.limits != auth::DeviceLimits{};
     membership->own = own ? attempt.lookup->device : nullptr;
     membership->product = product;
     membership->listener = listener.permissions;
-    membership->place = counts_.enter(device.product, product->limits.connections_max);
-    if (!membership->place) {
-        return deny(Denial::kProductFull, presented, {}, std::uint64_t{kBusyRetryS} * 1000);
-    }
     auth::Subject subject;
     subject.device_key = device.key();
-    subject.client_id = membership->client_id;
+    subject.client_id = proof.client_id;
     subject.user_name = text(presented.user_name);
     subject.certificate_name =
         presented.certificate == nullptr ? "" : presented.certificate->common_name;
     verdict.admission.access = auth::Access::bind(
         policy_for(membership->own.get(), *product, listener.permissions), std::move(subject));
     if (verdict.admission.access == nullptr) {
-        return deny(Denial::kNotBound, presented, attempt.claim.device_key);
+        return Denial::kNotBound;
+    }
+    if (attempt.scram != nullptr) {
+        if (attempt.scram->secrets.size() == 1) {
+            proof.credential = attempt.scram->secrets.front();
+        }
+        attempt.scram->product = device.product;
+        attempt.scram->places_max = product->limits.connections_max;
+        membership->scram = attempt.scram;
+    } else {
+        membership->place = counts_.enter(device.product, product->limits.connections_max);
+        if (!membership->place) {
+            return Denial::kProductFull;
+        }
     }
     const auth::DeviceLimits limits = own && device.limits != auth::DeviceLimits{}
                                           ? device.limits
@@ -440,15 +463,25 @@ Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
     verdict.admission.publish_rate_max = limits.publish_rate_max;
     verdict.admission.publish_bytes_rate_max = limits.publish_bytes_rate_max;
     membership->expires_s = attempt.claim.expires_s;
-    membership->until_s = auth::until_of(membership->scheme, membership->credential, device);
+    membership->until_s = auth::until_of(proof.scheme, proof.credential, device);
     verdict.admission.expires_at = time_of(
         membership->expires_s != 0 ? membership->expires_s : membership->until_s);
     verdict.membership = std::move(membership);
-    if (attempt.claim.scheme != Scheme::kScram) {  // that one has yet to prove itself
-        ++status_.granted[static_cast<std::size_t>(attempt.claim.scheme)];
+    return Denial::kNone;
+}
+
+// Counted when it has proven itself: nobody is kept out in his name.
+std::optional<Verdict> Authenticator::flaps(std::string_view client_id,
+                                            const auth::Presented& presented) {
+    if (client_id.empty()) {
+        return std::nullopt;
     }
-    identities_.forgive(hash(attempt.claim.device_key, presented.host), loop_.now_ms());
-    return verdict;
+    const MonoMs now = loop_.now_ms();
+    const std::uint64_t client = hash64(client_id, seed_);
+    clients_.strike(client, now);
+    const std::uint64_t out = clients_.out_ms(client, now);
+    return out == 0 ? std::nullopt
+                    : std::optional(deny(Denial::kFlapping, presented, {}, out));
 }
 
 // A client that is no device: of a listener without schemes, or one that shows nothing where it
@@ -456,9 +489,14 @@ Verdict Authenticator::grant(Attempt& attempt, const auth::Presented& presented,
 Verdict Authenticator::grant_nobody(const auth::Presented& presented,
                                     const auth::ListenerPolicy& listener) {
     const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
-    if (presented.certificate == nullptr && catalogue != nullptr &&
-        auth::is_device_client_id(*catalogue, presented.client_id)) {
+    if (catalogue != nullptr && auth::is_device_client_id(*catalogue, presented.client_id) &&
+        (presented.certificate == nullptr ||
+         !auth::is_client_id_of(presented.client_id,
+                                auth::named_device(*presented.certificate)))) {
         return deny(Denial::kClientId, presented, {});
+    }
+    if (auto flapping = flaps(presented.client_id, presented)) {
+        return std::move(*flapping);
     }
     Verdict verdict;
     verdict.kind = Verdict::Kind::kGrant;
@@ -503,10 +541,10 @@ std::shared_ptr<const auth::Policy> Authenticator::policy_for(
 void Authenticator::find_psk(std::string_view identity, std::string_view host, TakeKey take) {
     const std::string key = auth::device_key_of(identity);
     const MonoMs now = loop_.now_ms();
-    const bool out = addresses_.out_ms(hash(host), now) != 0 ||
+    const bool out = addresses_.out_ms(hash_host(host), now) != 0 ||
                      identities_.out_ms(hash(key, host), now) != 0;
     if (registry_ == nullptr || key.empty() || out) {
-        take({}, {});
+        take({});
         return;
     }
     // Past the cache: a failed handshake is known too late to ask again.
@@ -518,12 +556,12 @@ void Authenticator::find_psk(std::string_view identity, std::string_view host, T
                 secrets = auth::live_values(lookup.device->secrets, now_s());
             }
             if (secrets.empty()) {
-                take({}, {});
+                take({{}, {}, lookup.status == auth::DeviceLookup::Status::kUnavailable});
                 return;
             }
-            const std::string& secret =
-                secrets[choices_.choose(hash64(key), secrets.size())];
-            take(auth::from_base64(secret).value_or(secret), secret);
+            const std::string& secret = secrets[choices_.choose(hash64(key), secrets.size())];
+            const std::string bytes = auth::from_base64(secret).value_or(secret);
+            take({bytes, secret, false});
         });
 }
 
@@ -537,11 +575,21 @@ void Authenticator::scram_failed(std::string_view identity, std::string_view hos
     strike(host, auth::device_key_of(identity));
 }
 
-void Authenticator::scram_succeeded(std::string_view user, bool several) {
-    ++status_.granted[static_cast<std::size_t>(Scheme::kScram)];
-    if (several) {
-        host_.on_recheck({auth::device_key_of(user)}, false, false);
+bool Authenticator::scram_succeeded(std::string_view user, ScramProof& proof) {
+    if (!proof.place) {  // it may prove itself again
+        proof.place = counts_.enter(proof.product, proof.places_max);
     }
+    if (!proof.place) {
+        ++status_.denied[static_cast<std::size_t>(Denial::kProductFull)];
+        return false;
+    }
+    const std::string key = auth::device_key_of(user);
+    ++status_.granted[static_cast<std::size_t>(Scheme::kScram)];
+    identities_.forgive(hash(key, proof.host), loop_.now_ms());
+    if (proof.secrets.size() > 1) {
+        host_.on_recheck({key}, false, false);
+    }
+    return true;
 }
 
 // --- changes --------------------------------------------------------------------------------------
@@ -564,8 +612,19 @@ void Authenticator::on_catalogue_changed() {
 bool Authenticator::stale(const Membership& membership, std::string_view device_key) const {
     const auto catalogue = registry_->catalogue();
     return catalogue->product(device_key.substr(0, device_key.find('/'))) != membership.product ||
-           auth::find_ban(*catalogue, membership.host, membership.client_id, device_key,
+           auth::find_ban(*catalogue, membership.host, membership.proof.client_id, device_key,
                           now_s()) != nullptr;
+}
+
+bool Authenticator::is_banned(std::string_view host, std::string_view client_id) const {
+    const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
+    return catalogue != nullptr &&
+           auth::find_ban(*catalogue, host, client_id, {}, now_s()) != nullptr;
+}
+
+bool Authenticator::is_device_client_id(std::string_view client_id) const {
+    const auto catalogue = registry_ == nullptr ? nullptr : registry_->catalogue();
+    return catalogue != nullptr && auth::is_device_client_id(*catalogue, client_id);
 }
 
 void Authenticator::look_up(std::string_view device_key, auth::Registry::Found found) {
@@ -577,21 +636,22 @@ Authenticator::Rights Authenticator::recheck(Membership& membership, std::string
     ++status_.rechecked;
     const auto catalogue = registry_->catalogue();
     const auto product = catalogue->product(device_key.substr(0, device_key.find('/')));
-    const bool scram = membership.scram != nullptr && !membership.scram->proven.empty();
-    const std::string& credential = scram ? membership.scram->proven : membership.credential;
+    auth::Proof& proof = membership.proof;
+    if (membership.scram != nullptr && !membership.scram->proven.empty()) {
+        proof.credential = membership.scram->proven;
+    }
     const bool good =
-        product != nullptr && product->enabled && product->auth.has(membership.scheme) &&
-        auth::find_ban(*catalogue, membership.host, membership.client_id, device_key, now_s()) ==
+        product != nullptr && product->enabled && product->auth.has(proof.scheme) &&
+        auth::find_ban(*catalogue, membership.host, proof.client_id, device_key, now_s()) ==
             nullptr &&
-        (device == nullptr || auth::still_good(membership.scheme, credential, *device,
-                                               *catalogue, now_s()));
+        (device == nullptr || auth::still_good(proof, *device, *catalogue, now_s()));
     if (!good) {
         ++status_.closed;
         return {};
     }
     membership.product = product;
     if (device != nullptr) {
-        membership.until_s = auth::until_of(membership.scheme, credential, *device);
+        membership.until_s = auth::until_of(proof.scheme, proof.credential, *device);
         const bool own = !device->permissions.empty() || device->limits != auth::DeviceLimits{};
         membership.own = own ? std::move(device) : nullptr;
     }

@@ -49,19 +49,22 @@ struct AuthStatus {
     std::uint64_t closed = 0;     // of them: not let in any more
 };
 
-// A client's run of SCRAM: it proves itself only after it was let in to do so.
+// A client's run of SCRAM: it proves itself only after it was let in to do so, and takes a place of
+// its product only then.
 struct ScramProof {
     std::vector<std::string> secrets;
     std::string proven;  // which of them; empty: none yet
+    std::string host;
+    std::string product;
+    std::uint32_t places_max = 0;
+    ProductCounts::Place place;
 };
 
 // What let a connection in, for when that changes. Null for a connection of no device.
 struct Membership {
-    auth::Scheme scheme{};
-    std::string credential;
+    auth::Proof proof;
     std::shared_ptr<const ScramProof> scram;  // kScram: the credential is there
     std::string host;
-    std::string client_id;
     std::uint64_t expires_s = 0;  // of a token
     std::uint64_t until_s = 0;    // of the credential
     std::shared_ptr<const auth::Device> own;  // its record, if it has permissions or limits itself
@@ -77,6 +80,7 @@ struct Attempt {
     bool waiting = false;
     bool derived = false;          // kScram: keys
     bool cached = false;           // what `lookup` says may be some seconds old
+    std::vector<std::string> checked;  // kPassword: the hashes the password was held against
     std::uint64_t generation = 0;  // of the registry, at the lookup
     std::optional<auth::CalloutAnswer> answer;
     std::optional<auth::DeviceLookup> lookup;
@@ -123,17 +127,21 @@ public:
     Verdict step(std::uint64_t nonce, const std::shared_ptr<Attempt>& attempt,
                  const auth::Presented& presented, const auth::ListenerPolicy& listener);
 
-    // Effect: `take` gets the key for this identity of TLS, now or later, and the secret it comes
-    // of; empty: there is none.
-    using TakeKey = absl::AnyInvocable<void(std::string_view key, std::string_view secret)>;
+    struct Psk {
+        std::string_view key;     // empty: there is none
+        std::string_view secret;  // of the device, that the key comes of
+        bool unavailable = false;  // nobody knows
+    };
+    // Effect: `take` gets the key for this identity of TLS, now or later.
+    using TakeKey = absl::AnyInvocable<void(const Psk& psk)>;
     void find_psk(std::string_view identity, std::string_view host, TakeKey take);
     // Effect: counts a proof that failed elsewhere: in the TLS handshake, or in SCRAM.
     void psk_failed(std::string_view identity, std::string_view host);
     void scram_failed(std::string_view identity, std::string_view host);
 
-    // Effect: counts one of SCRAM. With several secrets it is known only now which of them the
-    // session lives by: it is looked at again.
-    void scram_succeeded(std::string_view user, bool several);
+    // Effect: the place and the good name that a proof earns. False: its product has no place. With
+    // several secrets it is known only now which of them the session lives by: it is looked at again.
+    bool scram_succeeded(std::string_view user, ScramProof& proof);
 
     // What has become of a session's rights. Null policy: it must end.
     struct Rights {
@@ -152,6 +160,9 @@ public:
     }
     // The product of the membership, or a ban, may have changed.
     [[nodiscard]] bool stale(const Membership& membership, std::string_view device_key) const;
+    // Of a client that is no device.
+    [[nodiscard]] bool is_banned(std::string_view host, std::string_view client_id) const;
+    [[nodiscard]] bool is_device_client_id(std::string_view client_id) const;
     void look_up(std::string_view device_key, auth::Registry::Found found);
 
     void set_settings(std::shared_ptr<const auth::Settings> settings) {
@@ -170,7 +181,11 @@ private:
     [[nodiscard]] std::uint64_t now_s() const;
     // When the clock will say `until_s`; 0 for 0.
     [[nodiscard]] MonoMs time_of(std::uint64_t until_s) const;
-    [[nodiscard]] std::uint64_t hash(std::string_view what, std::string_view of = {}) const;
+    // Of whoever is responsible for the host.
+    [[nodiscard]] std::uint64_t hash_host(std::string_view host) const;
+    [[nodiscard]] std::uint64_t hash(std::string_view what, std::string_view host) const;
+    // nullopt: it comes as often as it may.
+    std::optional<Verdict> flaps(std::string_view client_id, const auth::Presented& presented);
     // nullopt: go on.
     std::optional<Verdict> begin(Attempt& attempt, const auth::Presented& presented,
                                  const auth::ListenerPolicy& listener);
@@ -192,6 +207,10 @@ private:
     Verdict grant(Attempt& attempt, const auth::Presented& presented,
                   const auth::ListenerPolicy& listener, std::string credential,
                   auth::Denial after_proof);
+    // What an admitted device may, into `verdict`; else why it is not admitted.
+    auth::Denial admit_as(Attempt& attempt, const auth::Presented& presented,
+                          const auth::ListenerPolicy& listener, std::string credential,
+                          Verdict& verdict);
     Verdict grant_nobody(const auth::Presented& presented, const auth::ListenerPolicy& listener);
     Verdict deny(auth::Denial denial, const auth::Presented& presented, std::string_view identity,
                  std::uint64_t out_ms = 0);

@@ -5,6 +5,7 @@
 #include "certs/context.h"
 #include "core/base/check.h"
 #include "core/io/proxy_header.h"
+#include "gateway/auth/address.h"
 #include "gateway/net/device_scram.h"
 #include "gateway/net/shard.h"
 
@@ -78,7 +79,19 @@ void Connection::on_open(io::TcpStream& stream) {
     } else {
         shown_.reset();
     }
+    if (!peer || peer->psk_identity.empty()) {
+        psk_file_key_ = 0;  // named, but not used
+    }
     session_.set_may_connect(auth::may_connect(listener_->policy, proven));
+}
+
+std::optional<auth::Certificate> Connection::certificate() const {
+    const io::TlsSession* tls = stream_->tls();
+    const auto peer = tls == nullptr ? std::nullopt : tls->peer();
+    return peer && peer->verified
+               ? std::optional(auth::Certificate{peer->common_name, peer->subject,
+                                                 peer->fingerprint, peer->uris})
+               : std::nullopt;
 }
 
 // The handshake stands still until the key is there, or it is known that there is none.
@@ -119,8 +132,7 @@ void Connection::take_proxy_header(std::string_view bytes) {
         return;
     }
     if (!header.host.empty()) {
-        const bool v6 = header.host.find(':') != std::string::npos;
-        const std::string host = v6 ? "[" + header.host + "]" : header.host;  // as host_of() has it
+        const std::string host = auth::normal_address(header.host).value_or(header.host);
         if (!shard_.admit_address(host)) {
             abandon(session::End::kNow);
             return;
@@ -249,7 +261,7 @@ Connection::Door Connection::knock(const mqtt::Packet& packet, std::size_t bytes
     if (attempt_ != nullptr && attempt_->waiting) {
         return Door::kQueued;
     }
-    if (attempt_ == nullptr && !identified_ && !shard_.admit_client(connect->client_id)) {
+    if (attempt_ == nullptr && !identified_ && !shard_.admit_client(connect->client_id, session_.host())) {
         session_.on_refused(*connect, mqtt::ReasonCode::kConnectionRateExceeded, 1,
                             shard_.effects_);
         shard_.perform(*this);
@@ -287,6 +299,10 @@ Connection::Door Connection::identify(const mqtt::Connect& connect) {
         presented.certificate = shown_->verified ? &shown_->certificate : nullptr;
         presented.psk_identity = shown_->psk_identity;
         presented.psk_secret = shown_->psk_secret;
+        if (psk_file_key_ != 0) {
+            presented.psk_identity = {};  // it is no device of the registry
+            presented.known = true;
+        }
     }
     presented.method = connect.properties.authentication_method;
     presented.method_data =

@@ -63,6 +63,8 @@ public:
     [[nodiscard]] const ListenerOptions& listener() const { return *listener_; }
     // What TLS knows of the peer is good for the listener as it is now.
     [[nodiscard]] bool still_trusted() const;
+    // Of its client, verified.
+    [[nodiscard]] std::optional<auth::Certificate> certificate() const;
 
 private:
     friend class Shard;
@@ -114,7 +116,8 @@ private:
     bool paused_ = false;       // in the shard's list
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
-    bool psk_of_file_ = false;  // its listener's file has the key of its handshake
+    // A hash of the key that its listener's file had for its handshake; 0: it had none.
+    std::uint64_t psk_file_key_ = 0;
     bool identified_ = false;   // and before that, it is known whose it is
     Stage stage_ = Stage::kHalfOpen;
 };

@@ -73,9 +73,10 @@ private:
         if (of_.after_proof_ != Denial::kNone) {
             return fail(reason_of(of_.after_proof_));
         }
-        const std::vector<std::string>& secrets = of_.proof_->secrets;
-        of_.proof_->proven = secrets.at(server_->proven());
-        of_.authenticator_.scram_succeeded(of_.user_, secrets.size() > 1);
+        of_.proof_->proven = of_.proof_->secrets.at(server_->proven());
+        if (!of_.authenticator_.scram_succeeded(of_.user_, *of_.proof_)) {
+            return Step{Outcome::kFailure, {}, reason_of(Denial::kProductFull)};
+        }
         return Step{Outcome::kSuccess, std::move(*final), ReasonCode::kSuccess};
     }
 
@@ -85,19 +86,18 @@ private:
 
 DeviceScram::DeviceScram(Authenticator& authenticator, std::string user,
                          std::vector<auth::ScramKeys> keys, std::shared_ptr<ScramProof> proof,
-                         std::string salt, std::string host, Denial after_proof)
+                         std::string salt, Denial after_proof)
     : authenticator_(authenticator),
       user_(std::move(user)),
       keys_(std::move(keys)),
       proof_(std::move(proof)),
       salt_(std::move(salt)),
-      host_(std::move(host)),
       after_proof_(after_proof) {}
 
 std::unique_ptr<session::AuthExchange> DeviceScram::begin(std::string_view method) const {
     return method == auth::kScramMethod ? std::make_unique<Exchange>(*this) : nullptr;
 }
 
-void DeviceScram::failed() const { authenticator_.scram_failed(user_, host_); }
+void DeviceScram::failed() const { authenticator_.scram_failed(user_, proof_->host); }
 
 }  // namespace causeway::net

@@ -21,7 +21,7 @@ public:
     // `after_proof`: why a client that has proven itself is refused all the same. `authenticator`
     // outlives it.
     DeviceScram(Authenticator& authenticator, std::string user, std::vector<auth::ScramKeys> keys,
-                std::shared_ptr<ScramProof> proof, std::string salt, std::string host, auth::Denial after_proof);
+                std::shared_ptr<ScramProof> proof, std::string salt, auth::Denial after_proof);
     [[nodiscard]] std::unique_ptr<session::AuthExchange> begin(
         std::string_view method) const override;
 
@@ -34,7 +34,6 @@ private:
     std::vector<auth::ScramKeys> keys_;
     std::shared_ptr<ScramProof> proof_;
     std::string salt_;
-    std::string host_;
     auth::Denial after_proof_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "certs/context.h"
 #include "certs/psk_file.h"
+#include "core/base/hash.h"
 #include "gateway/net/connection.h"
 #include "gateway/net/shard.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 // Looked at in one turn of the loop: about 0.3 ms.
 constexpr std::size_t kRechecksPerTurn = 256;
+
+// Not 0. Of 64 bits: a key that is replaced must be told from the one before, nothing else.
+std::uint64_t hash_of_key(std::string_view key) { return hash64(key) | 1; }
 
 }  // namespace
 
@@ -49,17 +53,22 @@ void Shard::find_psk(Connection& connection, std::string_view identity) {
     const ListenerOptions& listener = connection.listener();
     const std::string* known = listener.psks == nullptr ? nullptr : listener.psks->find(identity);
     if (known != nullptr) {
-        connection.psk_of_file_ = true;
+        connection.psk_file_key_ = hash_of_key(*known);
         connection.stream().give_psk(*known);
         return;
     }
+    if (!listener.policy.schemes.has(auth::Scheme::kPsk)) {
+        connection.stream().give_psk({});  // its devices do not prove themselves so
+        return;
+    }
     authenticator_.find_psk(identity, connection.session().host(),
-                            [this, nonce = connection.nonce()](std::string_view key,
-                                                               std::string_view secret) {
+                            [this, nonce = connection.nonce()](const Authenticator::Psk& psk) {
                                 Connection* waiting = find(nonce);
                                 if (waiting != nullptr && waiting->open()) {
-                                    waiting->shown_->psk_secret = secret;
-                                    waiting->stream().give_psk(key);
+                                    waiting->shown_->psk_secret = psk.secret;
+                                    // What nobody knows is no guess.
+                                    waiting->shown_->psk_asked = !psk.unavailable;
+                                    waiting->stream().give_psk(psk.key);
                                 }
                             });
 }
@@ -69,9 +78,14 @@ bool Connection::still_trusted() const {
     if (tls == nullptr || tls->status() == io::TlsStatus::kHandshaking) {
         return true;  // on_open() looks
     }
-    if (psk_of_file_ && (listener_->psks == nullptr ||
-                         listener_->psks->find(tls->peer()->psk_identity) == nullptr)) {
-        return false;
+    // A handshake may name an identity and then go on with a certificate, or without any.
+    const auto peer = psk_file_key_ == 0 ? std::nullopt : tls->peer();
+    if (peer && !peer->psk_identity.empty()) {
+        const std::string* key =
+            listener_->psks == nullptr ? nullptr : listener_->psks->find(peer->psk_identity);
+        if (key == nullptr || hash_of_key(*key) != psk_file_key_) {
+            return false;
+        }
     }
     return certs::still_trusted(listener_->tls.get(), tls->native());
 }

@@ -51,8 +51,13 @@ void Shard::recheck_some() {
     const std::size_t end = std::min(slots_.size(), recheck_at_ + kSlotsPerTurn);
     while (recheck_at_ < end && lookups_ < kLookupsMax) {
         Connection* connection = slots_[recheck_at_++].connection.get();
-        if (connection != nullptr && connection->membership_ != nullptr && connection->open()) {
+        if (connection == nullptr || !connection->open()) {
+            continue;
+        }
+        if (connection->membership_ != nullptr) {
             recheck(*connection);
+        } else if (rechecks_.catalogue && connection->identified_) {
+            recheck_nobody(*connection);
         }
     }
     if (recheck_at_ >= slots_.size()) {
@@ -79,6 +84,23 @@ void Shard::recheck(Connection& connection) {
         });
     } else if (rechecks_.catalogue && authenticator_.stale(*connection.membership_, key)) {
         apply_rights(connection, nullptr);
+    }
+}
+
+// A client that is no device: it came before the ban, or before it was known whose name it has.
+void Shard::recheck_nobody(Connection& connection) {
+    session::Session& session = connection.session();
+    bool welcome = !authenticator_.is_banned(session.host(), session.client_id());
+    if (welcome && authenticator_.is_device_client_id(session.client_id())) {
+        const auto certificate = connection.certificate();
+        welcome = certificate && auth::is_client_id_of(session.client_id(),
+                                                       auth::named_device(*certificate));
+    }
+    if (!welcome) {
+        authenticator_.count_closed();
+        session.on_shutdown(mqtt::ReasonCode::kAdministrativeAction, effects_);
+        perform(connection);
+        release_if_done(connection);
     }
 }
 

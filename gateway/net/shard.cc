@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/message/body.h"
+#include "gateway/auth/address.h"
 #include "gateway/net/connection.h"
 #include "gateway/net/sys_topics.h"
 
@@ -20,9 +21,10 @@ constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
     return std::uint64_t{slot} << 32 | generation;
 }
 
+// "host:port", "[host]:port".
 std::string host_of(const std::string& address) {
-    const std::size_t colon = address.rfind(':');
-    return colon == std::string::npos ? address : address.substr(0, colon);
+    const std::string host = address.substr(0, address.rfind(':'));
+    return auth::normal_address(host).value_or(host);
 }
 
 }  // namespace

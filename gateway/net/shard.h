@@ -192,6 +192,7 @@ private:
                     bool catalogue) override;
     void recheck_some();
     void recheck(Connection& connection);
+    void recheck_nobody(Connection& connection);
     void on_rechecked(std::uint64_t nonce, const std::string& device_key,
                       const auth::DeviceLookup& lookup);
     void apply_rights(Connection& connection, std::shared_ptr<const auth::Device> device);
@@ -209,7 +210,7 @@ private:
     void turn_end();
     void note_stage(Connection& connection);
     [[nodiscard]] bool admit_address(std::string_view host);
-    [[nodiscard]] bool admit_client(std::string_view client_id);
+    [[nodiscard]] bool admit_client(std::string_view client_id, std::string_view host);
     void queue_handshake(Connection& connection);
     void begin_handshakes();
     void free_handshakes();

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/message/topic.h"
+#include "gateway/auth/address.h"
 #include "gateway/auth/crypto.h"
 
 namespace causeway::registry {
@@ -39,6 +40,7 @@ bool check_value(const auth::Ban& ban) {
         case Kind::kProduct:
             return auth::is_name(ban.value);
         case Kind::kAddress:
+            return auth::normal_address(ban.value).has_value();
         case Kind::kClientId:
             return !ban.value.empty() && ban.value.size() <= kValueBytesMax &&
                    valid_utf8(ban.value);
@@ -80,7 +82,12 @@ Result<BanDocument> parse_ban(std::string_view text) {
         return fail("kind: must be address, device, product or client_id");
     }
     if (!check_value(made.ban)) {
-        return fail("value: must be an address, PRODUCT/DEVICE, a product's name or a client id");
+        return fail(
+            "value: must be one IPv4 or IPv6 address, PRODUCT/DEVICE, a product's name or a client "
+            "id");
+    }
+    if (made.ban.kind == Kind::kAddress) {
+        made.ban.value = *auth::normal_address(made.ban.value);  // as clients' hosts are written
     }
     return made;
 }

@@ -322,6 +322,11 @@ def test_pre_shared_keys():
             assert not enters("plant/dev8", KEY)
             assert not enters("plant/nobody", KEY)
         assert not gets_in("plant/dev7", KEY[:-2]), "a key that is too short is another key"
+        # What the registry's devices have is of no use where the listener does not ask it.
+        for kind, text in (("products/plant", {"name": "plant", "auth": ["psk"], "permissions": []}),
+                           ("devices/plant/dev9", {"product": "plant", "name": "dev9", "secrets": [KEY]})):
+            assert hub.send("PUT", f"/v1/{kind}", text)[0] in (200, 201), kind
+        assert not gets_in("plant/dev9", KEY.encode().hex()) and not gets_in("plant/dev9", KEY)
         # A key that is gone is out, who had it is closed.
         subscriber = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-h", "localhost", "-p", str(hub.tls),
                                        "-t", "t", "--psk-identity", "plant/dev8", "--psk", OTHER_KEY, "-d"],

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/auth/address.h"
 #include "gateway/auth/authenticate.h"
 #include "gateway/auth/crypto.h"
 
@@ -131,7 +132,7 @@ TEST(Prove, TheKeyOfTheHandshakeIsStillASecret) {
     // Taken back between the handshake and CONNECT, and later.
     rotated.secrets.pop_back();
     EXPECT_EQ(attempt(rotated), Denial::kExpired);
-    EXPECT_FALSE(still_good(Scheme::kPsk, kSecret, rotated, catalogue(), kNow));
+    EXPECT_FALSE(still_good({Scheme::kPsk, kSecret, {}, {}, false}, rotated, catalogue(), kNow));
     presented.psk_secret = {};  // a key of the file, which has its own end
     EXPECT_EQ(attempt(rotated), Denial::kNone);
 }
@@ -187,34 +188,78 @@ TEST(NamedDevice, UriBeforeCommonNameAndTwoAreNone) {
     EXPECT_EQ(named_device({"a/b/c", "", "", {}}), "");
 }
 
+Claim by(Scheme scheme) {
+    Claim claim;
+    claim.scheme = scheme;
+    return claim;
+}
+
 TEST(Admit, StatesAndClientIds) {
     Catalogue all = catalogue();
     Device one = device();
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "thermo/d1"), Denial::kNone);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, ""), Denial::kNone);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "thermo/d1/second"), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "thermo/d1"), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, ""), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "thermo/d1/second"), Denial::kNone);
     for (const char* other : {"thermo/d2", "thermo/d10", "d1", "thermod1", "x", "thermo/d1x"}) {
-        EXPECT_EQ(admit(Scheme::kHmac, one, all, other), Denial::kClientId) << other;
+        EXPECT_EQ(admit(by(Scheme::kHmac), one, all, other), Denial::kClientId) << other;
     }
     one.client_id = "legacy";
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "legacy"), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "legacy"), Denial::kNone);
     one.enabled = false;
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "thermo/d1"), Denial::kDisabled);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "thermo/d1"), Denial::kDisabled);
     one.enabled = true;
     Product product = *all.product("thermo");
     product.any_client_id = true;
     all.products["thermo"] = std::make_shared<Product>(product);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "whatever"), Denial::kNone);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "thermo/d2"), Denial::kClientId);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "whatever"), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "thermo/d2"), Denial::kClientId);
     product.auth = SchemeSet{};
     product.auth.add(Scheme::kX509);
     all.products["thermo"] = std::make_shared<Product>(product);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "thermo/d1"), Denial::kSchemeNotAllowed);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "thermo/d1"), Denial::kSchemeNotAllowed);
     product.enabled = false;
     all.products["thermo"] = std::make_shared<Product>(product);
-    EXPECT_EQ(admit(Scheme::kX509, one, all, "thermo/d1"), Denial::kDisabled);
+    EXPECT_EQ(admit(by(Scheme::kX509), one, all, "thermo/d1"), Denial::kDisabled);
     all.products.clear();
-    EXPECT_EQ(admit(Scheme::kX509, one, all, "thermo/d1"), Denial::kUnknownDevice);
+    EXPECT_EQ(admit(by(Scheme::kX509), one, all, "thermo/d1"), Denial::kUnknownDevice);
+}
+
+TEST(Admit, WhatWasSignedForAnotherClientId) {
+    Catalogue all = catalogue();
+    const auto claim = [](const char* client_id, const char* signed_for) {
+        Presented presented;
+        presented.client_id = client_id;
+        const std::string user = std::string(signed_for) + ";0;x;4102444800";
+        presented.user_name = user;
+        presented.password = "00;hmacsha256";
+        return *claim_of(presented, all_schemes(), {}, kNow);
+    };
+    const Claim own = claim("thermo/d1", "thermo/d1");
+    EXPECT_EQ(admit(own, device(), all, "thermo/d1"), Denial::kNone);
+    const Claim tail = claim("thermo/d1/second", "thermo/d1/second");
+    EXPECT_EQ(tail.device_key, "thermo/d1");
+    EXPECT_EQ(admit(tail, device(), all, "thermo/d1/second"), Denial::kNone);
+    for (const char* other : {"thermo/d1/second", "legacy", ""}) {
+        EXPECT_EQ(admit(claim(other, "thermo/d1"), device(), all, other), Denial::kClientId);
+    }
+    Product product = *all.product("thermo");
+    product.any_client_id = true;
+    all.products["thermo"] = std::make_shared<Product>(product);
+    EXPECT_EQ(admit(claim("legacy", "thermo/d1"), device(), all, "legacy"), Denial::kNone);
+}
+
+TEST(Addresses, OneTextEach) {
+    EXPECT_EQ(normal_address("192.0.2.7"), "192.0.2.7");
+    EXPECT_EQ(normal_address("[::ffff:192.0.2.7]"), "192.0.2.7");
+    EXPECT_EQ(normal_address("[2001:DB8:0::7]"), "2001:db8::7");
+    EXPECT_EQ(normal_address("2001:db8::7"), "2001:db8::7");
+    for (const char* none : {"", "x", "10.0.0.0/8", "10.0.0", "[::1", "fe80::1%eth0"}) {
+        EXPECT_FALSE(normal_address(none)) << none;
+    }
+    EXPECT_EQ(responsible_for("192.0.2.7"), "192.0.2.7");
+    EXPECT_EQ(responsible_for("2001:db8:1:2:3::7"), "2001:db8:1:2::/64");
+    EXPECT_EQ(responsible_for("2001:db8:1:2:4::7"), responsible_for("2001:db8:1:2::"));
+    EXPECT_NE(responsible_for("2001:db8:1:3::7"), responsible_for("2001:db8:1:2::7"));
 }
 
 TEST(Admit, TencentClientIdsAreOfTenCharacterProducts) {
@@ -225,8 +270,8 @@ TEST(Admit, TencentClientIdsAreOfTenCharacterProducts) {
     Device one = device();
     one.product = "L4WG9V9M2M";
     one.name = "TEST2";
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "L4WG9V9M2MTEST2"), Denial::kNone);
-    EXPECT_EQ(admit(Scheme::kHmac, one, all, "L4WG9V9M2MTEST3"), Denial::kClientId);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "L4WG9V9M2MTEST2"), Denial::kNone);
+    EXPECT_EQ(admit(by(Scheme::kHmac), one, all, "L4WG9V9M2MTEST3"), Denial::kClientId);
     EXPECT_TRUE(is_device_client_id(all, "L4WG9V9M2Mx"));
     EXPECT_FALSE(is_device_client_id(all, "L4WG9V9M2M"));
     EXPECT_TRUE(is_device_client_id(all, "thermo/x"));
@@ -234,18 +279,41 @@ TEST(Admit, TencentClientIdsAreOfTenCharacterProducts) {
 }
 
 TEST(StillGood, AfterAChange) {
-    const Catalogue all = catalogue();
+    Catalogue all = catalogue();
     Device one = device();
-    EXPECT_TRUE(still_good(Scheme::kHmac, kSecret, one, all, kNow));
+    Proof hmac{Scheme::kHmac, kSecret, "thermo/d1", {}, false};
+    EXPECT_TRUE(still_good(hmac, one, all, kNow));
     one.secrets = {{"QUFBQUFBQUFBQUFBQUFBQQ==", 0}, {kSecret, kNow + 5}};
-    EXPECT_TRUE(still_good(Scheme::kHmac, kSecret, one, all, kNow));
-    EXPECT_FALSE(still_good(Scheme::kHmac, kSecret, one, all, kNow + 5));
-    one.certificates = {{std::string(64, 'b'), 0}};
-    EXPECT_FALSE(still_good(Scheme::kX509, std::string(64, 'a'), one, all, kNow));
-    EXPECT_TRUE(still_good(Scheme::kX509, std::string(64, 'b'), one, all, kNow));
-    EXPECT_TRUE(still_good(Scheme::kJwt, "", one, all, kNow));
+    EXPECT_TRUE(still_good(hmac, one, all, kNow));
+    EXPECT_FALSE(still_good(hmac, one, all, kNow + 5));
+    hmac.client_id = "legacy";
+    EXPECT_FALSE(still_good(hmac, one, all, kNow));
+    one.client_id = "legacy";
+    EXPECT_TRUE(still_good(hmac, one, all, kNow));
+    Proof token{Scheme::kJwt, "", "thermo/d1", {}, false};
+    EXPECT_TRUE(still_good(token, one, all, kNow));
     one.enabled = false;
-    EXPECT_FALSE(still_good(Scheme::kJwt, "", one, all, kNow));
+    EXPECT_FALSE(still_good(token, one, all, kNow));
+}
+
+TEST(StillGood, ACertificateByWhatLetItIn) {
+    const Catalogue all = catalogue();
+    const std::string print(64, 'b');
+    Device one = device();
+    Proof named{Scheme::kX509, print, "thermo/d1", "CN=thermo/d1", true};
+    Proof pinned{Scheme::kX509, print, "thermo/d1", "CN=board-77", false};
+    one.certificates = {{print, 0}};
+    EXPECT_TRUE(still_good(named, one, all, kNow));
+    EXPECT_TRUE(still_good(pinned, one, all, kNow));
+    one.certificates = {{std::string(64, 'a'), 0}};
+    EXPECT_FALSE(still_good(named, one, all, kNow));
+    EXPECT_FALSE(still_good(pinned, one, all, kNow));
+    // Without any, only a certificate with its name is the device's.
+    one.certificates.clear();
+    EXPECT_TRUE(still_good(named, one, all, kNow));
+    EXPECT_FALSE(still_good(pinned, one, all, kNow));
+    one.subject = "CN=other";
+    EXPECT_FALSE(still_good(named, one, all, kNow));
 }
 
 TEST(Bans, OfEachKindUntilTheyEnd) {

@@ -374,6 +374,47 @@ TEST_F(AuthenticationTest, AnonymousClientsMayNotTakeADevicesName) {
     EXPECT_EQ(come(as("thermo/d1"), 0), 0x87);
 }
 
+TEST_F(AuthenticationTest, ABanClosesWhoIsNoDevice) {
+    options.listeners.emplace_back().policy.anonymous = true;
+    start();
+    const auto as = [](const std::string& client_id) {
+        return packet(0x10, text("MQTT") + "\5\2\0\0\0"s + text(client_id));
+    };
+    Client banned(port(1));
+    banned.send(as("panel"));
+    online(banned);
+    Client other(port(1));
+    other.send(as("plant/d7"));
+    online(other);
+    Client steady(port(1));
+    steady.send(as("steady"));
+    online(steady);
+    there([this] { registry->ban({auth::Ban::Kind::kClientId, "panel", 0}); });
+    EXPECT_EQ(banned.receive_rest(), "\xE0\1\x98"s);
+    // A product that is new claims the names of its devices.
+    there([this] {
+        auth::Product plant = product();
+        plant.name = "plant";
+        registry->put(plant);
+    });
+    EXPECT_EQ(other.receive_rest(), "\xE0\1\x98"s);
+    steady.send("\xC0\0"s);
+    EXPECT_EQ(steady.receive(2), "\xD0\0"s);
+}
+
+TEST_F(AuthenticationTest, AClientIsNotKeptOutInItsName) {
+    options.shard.auth.flapping = {2, 60'000, 60'000};
+    start();
+    std::string wrong = connect();
+    wrong[wrong.size() - 20] = wrong[wrong.size() - 20] == '0' ? '1' : '0';
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(come(wrong), 0x86);
+    }
+    EXPECT_EQ(come(connect()), 0);
+    EXPECT_EQ(come(connect()), 0);
+    EXPECT_EQ(come(connect()), 0x9F);
+}
+
 TEST_F(AuthenticationTest, GuessesArePunishedByAddressAndForgotten) {
     options.shard.auth.identity_failures = {2, 60'000, 60'000};
     start();

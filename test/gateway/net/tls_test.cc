@@ -62,6 +62,16 @@ protected:
         Client client(gateway->ports()[0]);
         return client.try_tls(psk_client.get()) && connects(client);
     }
+    // CONNACK's; -1: there was none.
+    int code() {
+        Client client(port());
+        if (!client.try_tls(psk_client.get())) {
+            return -1;
+        }
+        client.send(kConnect);
+        const std::string head = client.receive(4);
+        return head.size() < 4 ? -1 : static_cast<unsigned char>(head[3]);
+    }
     static std::shared_ptr<const certs::PskTable> keys(const std::vector<std::string>& identities) {
         std::string text;
         for (const std::string& identity : identities) {
@@ -106,6 +116,33 @@ TEST_F(GatewayTls, AKeyThatIsGoneEndsItsSession) {
     until(&ShardStatus::tls_dismissed, 1);
     until(&ShardStatus::connections, 0);
     EXPECT_FALSE(opens(kKey));
+    // Another key of the same identity.
+    gateway->set_tls(0, {tls, keys({"plant/dev7"})}, true);
+    Client again(gateway->ports()[0]);
+    again.begin_tls(psk_client.get());
+    ASSERT_TRUE(connects(again));
+    gateway->set_tls(0, {tls, certs::PskTable::parse("plant/dev7:" + std::string(32, 'a')).value()},
+                     true);
+    until(&ShardStatus::tls_dismissed, 2);
+}
+
+// The ClientHello names an identity of the file, but the handshake goes on without its key.
+TEST_F(GatewayTls, AnIdentityThatIsNamedAndNotUsedIsNoProof) {
+    const io::TestCerts& certs = io::TestCerts::get();
+    certs::ServerTlsConfig config{certs.dir + "/server.crt", certs.dir + "/server.key", {},
+                                  certs::Verify::kNone};
+    config.psk = true;
+    auto server = certs::make_server_context(config).value();
+    io::accept_psk(server.get());
+    start(server, keys({"plant/dev7"}));
+    SSL_CTX_set_ciphersuites(psk_client.get(), "TLS_AES_256_GCM_SHA384");  // a key is for SHA-256
+    SSL_CTX_set_verify(psk_client.get(), SSL_VERIFY_NONE, nullptr);
+    client_key = kKey;
+    EXPECT_NE(code(), 0);
+    EXPECT_EQ(status().tls_psk, 1U);
+    // The gateway is still there, for who uses its key.
+    SSL_CTX_set_ciphersuites(psk_client.get(), "TLS_AES_128_GCM_SHA256");
+    EXPECT_EQ(code(), 0);
 }
 
 TEST_F(GatewayTls, SessionsAreLookedAtAgainWhenTrustHasChanged) {

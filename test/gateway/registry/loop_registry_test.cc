@@ -260,6 +260,7 @@ TEST(Ban, ComesBackAndIsChecked) {
     for (const char* bad :
          {"", "[]", "{}", R"({"kind":"device"})", R"({"kind":"device","value":"pump"})",
           R"({"kind":"moon","value":"x"})", R"({"kind":"address","value":""})",
+          R"({"kind":"address","value":"10.0.0.0/8"})",
           R"({"kind":"address","value":7})", R"({"kind":"address","value":"x","until_s":-1})",
           R"({"kind":"product","value":"a/b"})", R"({"kind":"address","value":"x","more":1})"}) {
         EXPECT_FALSE(parse_ban(bad)) << bad;
