@@ -446,7 +446,7 @@ def test_changes(program):
             time.sleep(0.3)
         first = device.publish("thermo/d/up/x")
         assert first in (0, 0x10), first
-        assert connect_code(hub.tcp, "thermo/d/3", *auth.signed("thermo/d", SECRET)) == 0
+        assert connect_code(hub.tcp, "thermo/d/3", *auth.signed("thermo/d/3", SECRET)) == 0
 
         # Permissions of the product: taken away, and a subscription with them; then given back.
         receiver = Device(hub, "d1")
@@ -503,13 +503,12 @@ def test_protection(program):
     with one_loop(open_hub(program, flapping_max=3, flapping_out_s=2)) as hub:
         fill(hub)
         put_product(hub, limits={"connections_max": 2})
-        come = lambda name: connect_code(hub.tcp, f"thermo/{name}", *auth.signed("thermo/d1", SECRET))
+        come = lambda name: connect_code(hub.tcp, f"thermo/{name}", *auth.signed(f"thermo/{name}", SECRET))
         assert [come("d1") for _ in range(4)] == [0, 0, 0, RATE]
         stay = [Device(hub, "d2"), Device(hub, "two")]
-        assert connect_code(hub.tcp, "thermo/d1/x", *auth.signed("thermo/d1", SECRET)) == BUSY
+        assert come("d1/x") == BUSY
         stay.pop().wire.socket.close()
-        wait_until("a place", lambda: connect_code(hub.tcp, f"thermo/d1/{time.monotonic()}",
-                                                   *auth.signed("thermo/d1", SECRET)) == 0, 10)
+        wait_until("a place", lambda: come(f"d1/{time.monotonic()}") == 0, 10)
 
 
 # --- hostile attempts ---------------------------------------------------------------------------------
