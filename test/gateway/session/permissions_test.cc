@@ -177,6 +177,20 @@ TEST(Permissions, CredentialsEnd) {
     EXPECT_EQ(device.counters.credentials_expired, 1U);
 }
 
+TEST(Permissions, CredentialsEndWhileAClientIsHeldBack) {
+    Device device;
+    Admission slow = admission(device.now + 2'000);
+    slow.publish_bytes_rate_max = 10;
+    device.session.admit(std::move(slow));
+    device.online(Version::k5);
+    device.publish("up/d1", 0, 0, std::string(1'000, 'x'));  // paid for after 100 s
+    ASSERT_FALSE(device.session.takes_packets());
+    EXPECT_EQ(device.session.deadline(), device.now + 2'000);
+    device.advance(2'000);
+    EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kNotAuthorized);
+    EXPECT_EQ(device.counters.credentials_expired, 1U);
+}
+
 TEST(Permissions, ADevicesOwnRateHoldsItBack) {
     Device device;
     Admission slow = admission();
