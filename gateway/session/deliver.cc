@@ -191,7 +191,15 @@ void Session::send_held(Effects& out) {
             drop_idle_extras();
         }
         if (next.source) {
+            if (!consumes(next.source->queue)) {
+                continue;  // its lease runs out, and it is back in its queue
+            }
             send_queue_message(next.delivery, std::move(next.source), next.message, out);
+            continue;
+        }
+        // The permission may have gone while it waited. It has no number: the core is owed nothing.
+        if (access() != nullptr && !access()->may_receive(next.message.topic.view())) {
+            ++counters_->deliveries_denied;
             continue;
         }
         // This is called while a packet is handled, so last_packet_at_ is now.

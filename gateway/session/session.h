@@ -284,6 +284,7 @@ private:
     mqtt::ReasonCode subscribe_queue(const mqtt::Subscription& subscription,
                                      std::uint32_t identifier, Effects& out);
     mqtt::ReasonCode unsubscribe_queue(std::string_view filter, Effects& out);
+    [[nodiscard]] bool consumes(std::string_view queue) const;
     void send_queue_message(const Delivery& delivery, std::unique_ptr<QueueDelivery> source,
                             const Message& message, Effects& out);
     // A message of a queue is no longer outstanding; `done`: the client has it.
