@@ -48,8 +48,8 @@ public:
     bool begin_handshake();
     // Effect: answers the CONNECT that waits in the queue: not now.
     void refuse_queued();
-    // Effect: reads on and takes the bytes that were kept, if nothing else forbids it: each who stops
-    // the reading calls it when its own reason is gone.
+    // Effect: reads on and takes the bytes that were kept, if nothing else forbids it: each who
+    // stops the reading calls it when its own reason is gone.
     void resume();
     // Effect: writes what the session wants to send.
     void send(session::Effects& effects);

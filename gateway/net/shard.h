@@ -63,7 +63,7 @@ struct AdmissionOptions {
 struct ShardOptions {
     session::Limits limits;
     std::uint32_t connections_max = 1'000'000;  // of this loop
-    std::uint32_t output_bytes_max = 8U << 20;  // half as much again for answers, and no more is read
+    std::uint32_t output_bytes_max = 8U << 20;  // half as much again for answers
     std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
     AdmissionOptions admission;
     AuthOptions auth;
