@@ -31,7 +31,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
         return;
     }
     // A subscription outlives the connection that made it, and the permission it was made under.
-    if (access() != nullptr && !access()->may_receive(message.topic.view())) {
+    if (access() != nullptr && !access()->may_receive(message.topic.view(), delivery.qos)) {
         ++counters_->deliveries_denied;
         if (delivery.n != 0) {
             acknowledge(delivery.n, out);
@@ -198,7 +198,8 @@ void Session::send_held(Effects& out) {
             continue;
         }
         // The permission may have gone while it waited. It has no number: the core is owed nothing.
-        if (access() != nullptr && !access()->may_receive(next.message.topic.view())) {
+        if (access() != nullptr &&
+            !access()->may_receive(next.message.topic.view(), next.delivery.qos)) {
             ++counters_->deliveries_denied;
             continue;
         }

@@ -214,6 +214,18 @@ TEST_F(PermissionsHeld, WhatWaitsIsDroppedAndCounted) {
     EXPECT_TRUE(device.quiet());
 }
 
+TEST_F(PermissionsHeld, ANarrowerQosHoldsForWhatWasSubscribed) {
+    const std::vector<auth::Permission> only_0 = {
+        {true, false, true, 0b001, std::nullopt, {"down/#"}}};
+    const auth::Policy::List lists[] = {only_0};
+    Effects effects;
+    device.session.on_policy(auth::Policy::compile(lists), effects);
+    device.deliver("down/1", 1);
+    device.deliver("down/2", 0);
+    EXPECT_EQ(device.take<mqtt::Publish>().topic, "down/2");
+    EXPECT_EQ(device.counters.deliveries_denied, 1U);
+}
+
 TEST_F(PermissionsHeld, QueueMessagesGoBack) {
     change("$queue/jobs");
     subscribe("$queue/jobs");
