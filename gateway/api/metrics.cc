@@ -125,6 +125,9 @@ void add_gateway(const net::ShardStatus& gateway, Families& out) {
     out.counter("causeway_received_bytes_total", "Bytes from clients, after TLS", gateway.bytes_in);
     out.counter("causeway_reading_paused_total", "Times a socket waited for the core",
                 gateway.paused);
+    out.counter("causeway_reading_paused_unread_total",
+                "Times a socket was not read because its client left its answers unread",
+                gateway.paused_unread);
     out.add(MetricType::Counter, "causeway_publishes_received_total", "PUBLISH packets received",
             "qos",
             {{"0", s.publishes_received[0]},

@@ -239,11 +239,19 @@ bool Policy::may_publish(const Values& values, std::string_view topic, std::uint
     return false;
 }
 
-// A delivery has no QoS that was asked for: a "deny" of some levels was decided at SUBSCRIBE.
-bool Policy::may_receive(const Values& values, std::string_view topic) const {
+// What is delivered at one QoS may be of a subscription at that or a higher one, and is not told
+// which: it comes if at least one of them is allowed now.
+bool Policy::may_receive(const Values& values, std::string_view topic, std::uint8_t qos) const {
+    auto open = static_cast<std::uint8_t>(kAnyQos & (kAnyQos << qos));  // not denied so far
     for (const Rule& rule : subscribe_) {
-        if ((rule.allow || rule.qos == kAnyQos) && matches(rule, values, topic)) {
-            return rule.allow;
+        if ((rule.qos & open) != 0 && matches(rule, values, topic)) {
+            if (rule.allow) {
+                return true;
+            }
+            open &= static_cast<std::uint8_t>(~rule.qos);
+            if (open == 0) {
+                return false;
+            }
         }
     }
     return false;

@@ -44,7 +44,8 @@ public:
     // Preconditions: binds(values); a valid topic name.
     [[nodiscard]] bool may_publish(const Values& values, std::string_view topic, std::uint8_t qos,
                                    bool retain) const;
-    [[nodiscard]] bool may_receive(const Values& values, std::string_view topic) const;
+    [[nodiscard]] bool may_receive(const Values& values, std::string_view topic,
+                                   std::uint8_t qos) const;
     // `filter`: valid, without "$share/GROUP/".
     [[nodiscard]] bool may_subscribe(const Values& values, std::string_view filter,
                                      std::uint8_t qos) const;
@@ -114,8 +115,9 @@ public:
     [[nodiscard]] bool may_publish(std::string_view topic, std::uint8_t qos, bool retain) const {
         return policy_->may_publish(values_, topic, qos, retain);
     }
-    [[nodiscard]] bool may_receive(std::string_view topic) const {
-        return policy_->may_receive(values_, topic);
+    // `qos`: of the delivery, which is at most that of its subscription.
+    [[nodiscard]] bool may_receive(std::string_view topic, std::uint8_t qos) const {
+        return policy_->may_receive(values_, topic, qos);
     }
     // A whole filter as SUBSCRIBE has it, shared ones too.
     [[nodiscard]] bool may_subscribe(std::string_view filter, std::uint8_t qos) const;

@@ -180,7 +180,6 @@ void Shard::serve_connects() {
             continue;
         }
         connection->admitted_ = true;
-        connection->stream().resume_reading();
         connection->resume();
         connection = find(nonce);
         if (connection != nullptr && connection->paused_) {

@@ -169,6 +169,9 @@ void Connection::take_websocket(std::string_view bytes) {
     if (!payload.empty()) {
         take(payload);
     }
+    if (open()) {
+        mind_output();  // pongs need no packet
+    }
     if (status == io::WebSocket::Status::kEnded && open()) {
         shard_.status_.websocket_refused += session_.online() ? 0 : 1;
         abandon(session::End::kFlush);
@@ -201,7 +204,18 @@ void Connection::take(std::string_view bytes) {
 
 void Connection::keep(std::string_view bytes) { kept_.append(bytes); }
 
+bool Connection::may_go_on() const {
+    const bool queued = stage_ == Stage::kQueued && !admitted_;
+    const bool looked_into = attempt_ != nullptr && attempt_->waiting;
+    return !paused_ && !unread_ && !queued && !looked_into && !shard_.shutting_down_;
+}
+
 void Connection::resume() {
+    if (!may_go_on()) {
+        stream_->pause_reading();
+        return;
+    }
+    stream_->resume_reading();
     if (kept_.size() < wanted_ || kept_.empty()) {
         return;
     }
@@ -219,6 +233,9 @@ std::size_t Connection::take_packets(std::string_view bytes) {
     std::size_t taken = 0;
     wanted_ = 0;
     while (open() && taken < bytes.size()) {
+        if (!mind_output()) {
+            return taken;
+        }
         if (paused_ || !shard_.may_read(*this)) {
             shard_.pause(*this);
             return taken;
@@ -352,7 +369,29 @@ bool Connection::available(const mqtt::Packet& packet) const {
                shard_.submitter_->home(session_.client_id_for(connect->client_id)));
 }
 
-void Connection::on_writable(io::TcpStream&) {}
+// What is delivered stops at output_bytes_max: only answers and pongs come to half as much again.
+// Below it the client is read on, and not only far below: deliveries may keep it there for ever.
+bool Connection::mind_output() {
+    const std::size_t limit = shard_.options_.output_bytes_max;
+    if (!unread_ && stream_->queued_bytes() > limit + limit / 2) {
+        unread_ = true;
+        ++shard_.status_.paused_unread;
+        stream_->pause_reading();
+        session_.on_unread(shard_.loop_.now_ms(), shard_.effects_);
+        shard_.perform(*this);
+    }
+    return !unread_;
+}
+
+void Connection::on_writable(io::TcpStream&) {
+    if (!unread_ || stream_->queued_bytes() > shard_.options_.output_bytes_max) {
+        return;
+    }
+    unread_ = false;
+    session_.on_read_again(shard_.loop_.now_ms(), shard_.effects_);
+    shard_.perform(*this);
+    resume();
+}
 
 void Connection::on_end(io::TcpStream&, io::StreamEnd end, std::string_view) {
     if (end == io::StreamEnd::kTlsFailed) {

@@ -48,8 +48,8 @@ public:
     bool begin_handshake();
     // Effect: answers the CONNECT that waits in the queue: not now.
     void refuse_queued();
-    // Effect: goes on with bytes that were kept while the core had no room or CONNECT was under
-    // way.
+    // Effect: reads on and takes the bytes that were kept, if nothing else forbids it: each who
+    // stops the reading calls it when its own reason is gone.
     void resume();
     // Effect: writes what the session wants to send.
     void send(session::Effects& effects);
@@ -85,6 +85,11 @@ private:
     // Takes packets off the front of `bytes` while they may be taken; returns how many bytes.
     std::size_t take_packets(std::string_view bytes);
     void keep(std::string_view bytes);
+    // Whatever stops the reading but TLS, which has its own ways.
+    [[nodiscard]] bool may_go_on() const;
+    // Effect: stops reading a client that leaves too much of what it was sent unread. False: it is
+    // stopped.
+    bool mind_output();
     [[nodiscard]] bool available(const mqtt::Packet& packet) const;
     // What became of the CONNECT at the door.
     enum class Door : std::uint8_t { kOpen, kQueued, kRefused };
@@ -114,6 +119,7 @@ private:
     std::unique_ptr<Front> front_;  // null: MQTT, or TLS and MQTT, and nothing else
     session::Session session_;
     bool paused_ = false;       // in the shard's list
+    bool unread_ = false;       // it is not read until it takes what it was sent
     bool handshaking_ = false;  // counted by the shard
     bool admitted_ = false;     // its CONNECT was let in
     // A hash of the key that its listener's file had for its handshake; 0: it had none.

@@ -65,7 +65,8 @@ void add(ShardStatus& sum, const ShardStatus& one) {
                                &ShardStatus::websocket_refused,
                                &ShardStatus::bytes_in,
                                &ShardStatus::unavailable,
-                               &ShardStatus::paused}) {
+                               &ShardStatus::paused,
+                               &ShardStatus::paused_unread}) {
         sum.*counter += one.*counter;
     }
     for (std::size_t i = 0; i < auth::kDenials; ++i) {

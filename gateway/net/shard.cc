@@ -249,7 +249,6 @@ void Shard::on_room() {
             pause(*connection);
             continue;
         }
-        connection->stream().resume_reading();
         connection->resume();
     }
     queues_.on_core_room(loop_.now_ms());
@@ -281,7 +280,6 @@ void Shard::resume_if_ready(Connection& connection) {
     if (connection.open() && connection.paused_ && may_read(connection)) {
         connection.paused_ = false;
         std::erase(paused_, connection.nonce());
-        connection.stream().resume_reading();
         connection.resume();
     }
 }

@@ -63,7 +63,7 @@ struct AdmissionOptions {
 struct ShardOptions {
     session::Limits limits;
     std::uint32_t connections_max = 1'000'000;  // of this loop
-    std::uint32_t output_bytes_max = 8U << 20;
+    std::uint32_t output_bytes_max = 8U << 20;  // half as much again for answers
     std::uint32_t tls_handshakes_per_turn = 4;  // that go on in one turn of the loop
     AdmissionOptions admission;
     AuthOptions auth;
@@ -99,6 +99,7 @@ struct ShardStatus {
     std::uint64_t bytes_in = 0;
     std::uint64_t unavailable = 0;  // 1: some set cannot be reached from this loop
     std::uint64_t paused = 0;       // how often reading stopped because the core did not keep up
+    std::uint64_t paused_unread = 0;  // ... because the client left what it was sent unread
     AuthStatus auth;
 };
 

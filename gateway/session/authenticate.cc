@@ -42,7 +42,11 @@ void Session::authenticate(std::string_view data, Effects& out) {
             return;
         case AuthExchange::Outcome::kFailure:
             if (phase_ == Phase::kOnline) {
-                fail(step.reason, "re-authentication failed", out);  // [MQTT-4.12.1-2]
+                // [MQTT-4.12.1-2] DISCONNECT has not all codes of CONNACK, as 0x86 (§3.14.2.1).
+                const bool carried = mqtt::may_carry(mqtt::PacketType::kDisconnect, step.reason,
+                                                     mqtt::Sender::kServer);
+                fail(carried ? step.reason : ReasonCode::kNotAuthorized,
+                     "re-authentication failed", out);
             } else {
                 refuse_connect(step.reason, out);  // [MQTT-4.12.0-4]
             }

@@ -31,7 +31,7 @@ void Session::on_delivery(const Delivery& delivery, const Message& message, cons
         return;
     }
     // A subscription outlives the connection that made it, and the permission it was made under.
-    if (access() != nullptr && !access()->may_receive(message.topic.view())) {
+    if (access() != nullptr && !access()->may_receive(message.topic.view(), delivery.qos)) {
         ++counters_->deliveries_denied;
         if (delivery.n != 0) {
             acknowledge(delivery.n, out);
@@ -191,7 +191,16 @@ void Session::send_held(Effects& out) {
             drop_idle_extras();
         }
         if (next.source) {
+            if (!consumes(next.source->queue)) {
+                continue;  // its lease runs out, and it is back in its queue
+            }
             send_queue_message(next.delivery, std::move(next.source), next.message, out);
+            continue;
+        }
+        // The permission may have gone while it waited. It has no number: the core is owed nothing.
+        if (access() != nullptr &&
+            !access()->may_receive(next.message.topic.view(), next.delivery.qos)) {
+            ++counters_->deliveries_denied;
             continue;
         }
         // This is called while a packet is handled, so last_packet_at_ is now.

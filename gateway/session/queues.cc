@@ -27,6 +27,12 @@ std::span<const QueueSubscription> Session::queues() const {
                    : std::span<const QueueSubscription>();
 }
 
+bool Session::consumes(std::string_view queue) const {
+    const auto all = queues();
+    return std::any_of(all.begin(), all.end(),
+                       [queue](const QueueSubscription& one) { return one.queue == queue; });
+}
+
 ReasonCode Session::subscribe_queue(const mqtt::Subscription& subscription,
                                     std::uint32_t identifier, Effects& out) {
     const std::string_view name = queue_of_filter(subscription.filter);

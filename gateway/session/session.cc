@@ -170,9 +170,6 @@ MonoMs Session::deadline() const {
         case Phase::kOpening:
             return last_packet_at_ + std::uint64_t{limits_->connect_timeout_s} * 1000;
         case Phase::kOnline:
-            if (held_until_ != 0) {
-                return held_until_;  // what it sends meanwhile is not seen
-            }
             return online_deadline();
         case Phase::kEnded:
             return 0;
@@ -181,14 +178,21 @@ MonoMs Session::deadline() const {
 }
 
 MonoMs Session::online_deadline() const {
-    // One and a half times the keep alive [MQTT-3.1.2-22].
-    const MonoMs silent =
-        keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
-    const MonoMs partial = partial_deadline();
     const MonoMs expiry = admission_ ? admission_->expires_at : 0;
     const auto first = [](MonoMs a, MonoMs b) {  // 0: never
         return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
     };
+    // What a client sends that is not read is not seen: neither a packet nor its end can be due.
+    if (unread_since_ != 0) {
+        return first(unread_since_ + std::uint64_t{limits_->unread_timeout_s} * 1000, expiry);
+    }
+    if (held_until_ != 0) {
+        return first(held_until_, expiry);
+    }
+    // One and a half times the keep alive [MQTT-3.1.2-22].
+    const MonoMs silent =
+        keep_alive_s_ == 0 ? 0 : last_packet_at_ + std::uint64_t{keep_alive_s_} * 1500;
+    const MonoMs partial = partial_deadline();
     return first(first(silent, partial), expiry);
 }
 
@@ -212,6 +216,20 @@ void Session::on_partial(MonoMs now, Effects& out) {
     }
 }
 
+void Session::on_unread(MonoMs now, Effects& out) {
+    unread_since_ = now;
+    out.deadline_changed = true;
+}
+
+void Session::on_read_again(MonoMs now, Effects& out) {
+    unread_since_ = 0;
+    extend_partial(now);
+    if (phase_ == Phase::kOnline) {  // before, the time is CONNECT's
+        last_packet_at_ = now;
+    }
+    out.deadline_changed = true;
+}
+
 void Session::on_timer(MonoMs now, Effects& out) {
     const MonoMs due = deadline();
     if (due == 0 || now < due) {
@@ -229,15 +247,20 @@ void Session::on_timer(MonoMs now, Effects& out) {
         refuse_connect(ReasonCode::kNotAuthorized, out);
         return;
     }
+    if (admission_ && admission_->expires_at != 0 && admission_->expires_at <= now) {
+        ++counters_->credentials_expired;
+        fail(ReasonCode::kNotAuthorized, "the credentials have expired", out);
+        return;
+    }
+    if (unread_since_ != 0) {
+        ++counters_->slow_closed;
+        fail(ReasonCode::kQuotaExceeded, "the client does not read what it is sent", out);
+        return;
+    }
     if (held_until_ != 0) {
         held_until_ = 0;
         last_packet_at_ = now;
         out.deadline_changed = true;
-        return;
-    }
-    if (admission_ && admission_->expires_at != 0 && admission_->expires_at <= now) {
-        ++counters_->credentials_expired;
-        fail(ReasonCode::kNotAuthorized, "the credentials have expired", out);
         return;
     }
     if (const MonoMs partial = partial_deadline(); partial != 0 && partial <= now) {

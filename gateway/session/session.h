@@ -100,6 +100,12 @@ public:
     void on_partial(MonoMs now, Effects& out);
     // The driver did not read: what is missing of the packet has its time again.
     void extend_partial(MonoMs now) { partial_since_ = partial_since_ == 0 ? 0 : now; }
+    // The driver stops reading: the client leaves too much of what it was sent unread. It has
+    // Limits::unread_timeout_s to take it; what it sends meanwhile is not seen, so its keep alive
+    // does not run.
+    void on_unread(MonoMs now, Effects& out);
+    // ... and reads on.
+    void on_read_again(MonoMs now, Effects& out);
     // Close from our side, e.g. kServerShuttingDown. The will is published («MQTT 5.0 §3.1.2.5»).
     void on_shutdown(mqtt::ReasonCode code, Effects& out);
     // From now on `policy`: queues it may not consume any more are let go, deliveries and publishes
@@ -278,6 +284,7 @@ private:
     mqtt::ReasonCode subscribe_queue(const mqtt::Subscription& subscription,
                                      std::uint32_t identifier, Effects& out);
     mqtt::ReasonCode unsubscribe_queue(std::string_view filter, Effects& out);
+    [[nodiscard]] bool consumes(std::string_view queue) const;
     void send_queue_message(const Delivery& delivery, std::unique_ptr<QueueDelivery> source,
                             const Message& message, Effects& out);
     // A message of a queue is no longer outstanding; `done`: the client has it.
@@ -322,6 +329,7 @@ private:
     std::uint16_t keep_alive_s_ = 0;
     std::uint16_t client_alias_maximum_ = 0;
     MonoMs held_until_ = 0;         // the client is above its publish rate
+    MonoMs unread_since_ = 0;       // it leaves so much unread that it is not read; 0: it is
     std::uint32_t receiving_ = 0;   // its QoS 1 and 2 publishes until PUBACK or PUBCOMP
     std::uint32_t unanswered_ = 0;  // its publishes without PUBACK or PUBREC
     std::uint16_t client_receive_maximum_ = 65'535;

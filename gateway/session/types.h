@@ -31,6 +31,7 @@ struct Limits {
     std::uint32_t packet_timeout_s = 300;  // from a packet's first byte to its last; 0: any
     std::uint32_t waiting_bytes_max = 8U
                                       << 20;  // held for a client whose Receive Maximum is reached
+    std::uint32_t unread_timeout_s = 60;  // a client is not read because it does not read
     // Of one client, a second, 0: any. Beyond it the client is not read for a while.
     std::uint32_t publish_rate_max = 0;
     std::uint32_t publish_bytes_rate_max = 0;     // topic and payload

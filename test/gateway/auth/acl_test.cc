@@ -38,7 +38,7 @@ TEST(Acl, NothingIsAllowedByItself) {
     ASSERT_NE(access, nullptr);
     EXPECT_FALSE(access->may_publish("a", 0, false));
     EXPECT_FALSE(access->may_subscribe("a", 0));
-    EXPECT_FALSE(access->may_receive("a"));
+    EXPECT_FALSE(access->may_receive("a", 0));
 }
 
 TEST(Acl, ADeviceIsKeptToItsOwnTopics) {
@@ -81,10 +81,37 @@ TEST(Acl, QosAndRetain) {
     EXPECT_FALSE(access->may_subscribe("t", 2));
 }
 
+// Of a subscription that was allowed before.
+TEST(Acl, ADeliveryComesAtAQosThatMayBeSubscribed) {
+    Permission only = rule(true, {"t"});
+    only.qos = 0b001;
+    const auto narrowed = access_of({only});
+    EXPECT_TRUE(narrowed->may_receive("t", 0));
+    EXPECT_FALSE(narrowed->may_receive("t", 1));
+    only.qos = 0b010;
+    const auto above = access_of({only});
+    EXPECT_TRUE(above->may_receive("t", 0)) << "what was published at QoS 0 stays at it";
+    EXPECT_TRUE(above->may_receive("t", 1));
+    EXPECT_FALSE(above->may_receive("t", 2));
+    Permission denied = rule(false, {"t"});
+    denied.qos = 0b110;
+    const auto capped = access_of({denied, rule(true, {"#"})});
+    EXPECT_TRUE(capped->may_receive("t", 0));
+    EXPECT_FALSE(capped->may_receive("t", 1));
+    EXPECT_FALSE(capped->may_receive("t", 2));
+    EXPECT_TRUE(capped->may_receive("other", 2));
+    denied.qos = 0b010;
+    const auto gap = access_of({denied, rule(true, {"#"})});
+    EXPECT_TRUE(gap->may_receive("t", 1)) << "a subscription at QoS 2 may bring it";
+    Permission rest = rule(false, {"t"});
+    rest.qos = 0b101;
+    EXPECT_FALSE(access_of({denied, rest, rule(true, {"#"})})->may_receive("t", 0));
+}
+
 TEST(Acl, HiddenTopicsAreNotForWildcards) {
     const auto access = access_of({rule(true, {"#"})});
     EXPECT_FALSE(access->may_subscribe("$SYS/#", 0));
-    EXPECT_FALSE(access->may_receive("$SYS/x"));
+    EXPECT_FALSE(access->may_receive("$SYS/x", 0));
     EXPECT_FALSE(access->may_subscribe("$queue/orders", 1));
     const auto named = access_of({rule(true, {"$SYS/#", "$queue/orders"})});
     EXPECT_TRUE(named->may_subscribe("$SYS/broker/#", 0));
@@ -226,11 +253,13 @@ TEST(AclProperty, RandomRulesAgreeWithTheNaiveMatcher) {
             ASSERT_EQ(access->may_publish(topic, 1, false), naive) << topic;
         }
         for (const std::string& filter : filters) {
-            if (!access->may_subscribe(filter, 1)) {
+            const std::uint8_t qos = random() % 3;
+            if (!access->may_subscribe(filter, qos)) {
                 continue;
             }
+            const std::uint8_t delivered = random() % (qos + 1U);
             for (const std::string& topic : topics) {
-                ASSERT_TRUE(!topic_matches(filter, topic) || access->may_receive(topic))
+                ASSERT_TRUE(!topic_matches(filter, topic) || access->may_receive(topic, delivered))
                     << filter << " was allowed and brings " << topic;
             }
         }

@@ -25,8 +25,11 @@ std::string packet(std::uint8_t first, std::string_view body) {
 
 std::string text(std::string_view value) { return mqtt::notation::string(value); }
 
-Client::Client(std::uint16_t port) {
+Client::Client(std::uint16_t port, int receive_bytes) {
     socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (receive_bytes != 0) {
+        setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+    }
     const timeval patience{kPatienceS, 0};
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     sockaddr_in address{};
@@ -78,6 +81,11 @@ void Client::send(std::string_view bytes) {
         }
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
+}
+
+std::size_t Client::send_some(std::string_view bytes) {
+    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
 void Client::send_frame(std::uint8_t opcode, std::string_view payload, bool fin) {

@@ -13,7 +13,8 @@ namespace causeway::net {
 
 class Client {
 public:
-    explicit Client(std::uint16_t port);
+    // `receive_bytes`: the kernel holds about as much for it; 0: what it likes.
+    explicit Client(std::uint16_t port, int receive_bytes = 0);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -28,6 +29,8 @@ public:
     void send(std::string_view bytes);  // as they are
     void send_frame(std::uint8_t opcode, std::string_view payload, bool fin = true);
     void send_mqtt(std::string_view bytes);
+    // As many of them as the kernel takes now; returns how many.
+    std::size_t send_some(std::string_view bytes);
     // The next `size` bytes of MQTT; fewer when the connection ended, or nothing came for 10 s.
     std::string receive(std::size_t size);
     // All that comes until the connection ends.

@@ -45,6 +45,41 @@ protected:
     }
 };
 
+// What a client that reads nothing may send before the hub stops reading it, and much more than
+// the kernel holds on the way.
+constexpr std::size_t kFloodMax = std::size_t{64} << 20;
+constexpr int kSmall = 8'192;
+const std::string kPing = "\x89\xFD\1\2\3\4"s + std::string(125, 'x');  // of WebSocket
+
+// The same again and again, as much as goes.
+class Flood {
+public:
+    Flood(Client& client, std::string_view one) : client_(client), one_(one) {
+        while (many_.size() < 65'536) {
+            many_ += one;
+        }
+    }
+    // False: nothing more goes now.
+    bool go() {
+        const std::size_t size = client_.send_some(many_.substr(sent_ % one_.size()));
+        sent_ += size;
+        return size != 0;
+    }
+    [[nodiscard]] std::size_t sent() const { return sent_; }
+    // Effect: sends the rest of the one under way.
+    void finish() {
+        if (sent_ % one_.size() != 0) {
+            client_.send(one_.substr(sent_ % one_.size()));
+        }
+    }
+
+private:
+    Client& client_;
+    std::string one_;
+    std::string many_;
+    std::size_t sent_ = 0;
+};
+
 std::string delivery(std::string_view topic, std::string_view payload) {
     return packet(0x30, text(topic) + std::string(payload));
 }
@@ -212,6 +247,100 @@ TEST_F(GatewayTest, ReadsAClientAboveItsRateLater) {
     client.send(sent);
     EXPECT_EQ(client.receive(sent.size()), sent);  // all of it, in order
     EXPECT_GE(status().sessions.limit_publish_rate, 1U);
+}
+
+TEST_F(GatewayTest, DoesNotReadAClientThatDoesNotRead) {
+    options.shard.output_bytes_max = 64 << 10;
+    listener().websocket = true;
+    start();
+    Client client(port(), kSmall);
+    client.begin_websocket();
+    client.connect("c");
+    Flood pings(client, kPing);
+    while (pings.sent() < kFloodMax && status().paused_unread == 0) {
+        pings.go();
+    }
+    ASSERT_LT(pings.sent(), kFloodMax) << "all was read, and all answers are kept";
+    while (pings.go()) {
+    }
+    // Now it reads, and the rest of what it sent is read too.
+    std::thread last([&] {
+        pings.finish();
+        client.send_frame(2, "\xC0\0"s);
+    });
+    EXPECT_EQ(client.receive(2), "\xD0\0"s);
+    last.join();
+    EXPECT_EQ(status().sessions.slow_closed, 0U);
+}
+
+TEST_F(GatewayTest, WhoNeverReadsIsClosed) {
+    options.shard.output_bytes_max = 64 << 10;
+    options.shard.limits.unread_timeout_s = 1;
+    listener();
+    start();
+    Client client(port(), kSmall);
+    client.connect("c");
+    Flood pings(client, "\xC0\0"s);
+    while (pings.sent() < kFloodMax && status().sessions.slow_closed == 0) {
+        pings.go();
+    }
+    EXPECT_LT(pings.sent(), kFloodMax);
+    until(&ShardStatus::connections, 0);
+}
+
+// What is delivered has its own limit: a client that takes it slowly is still heard.
+TEST_F(GatewayTest, WhatIsDeliveredDoesNotStopTheReading) {
+    options.shard.output_bytes_max = 64 << 10;
+    listener();
+    start();
+    Client slow(port(), kSmall);
+    slow.connect("s");
+    slow.subscribe("t", 0);
+    Client publisher(port());
+    publisher.connect("p");
+    const std::string large(20'000, 'x');
+    while (status().sessions.deliveries_dropped_full == 0) {
+        publisher.publish("t", large);
+    }
+    slow.send(packet(0x32, text("other") + "\0\1"s));
+    publisher.publish("t", large);
+    while (status().sessions.publishes_received[1] !=
+           status().sessions.deliveries_sent[0] + status().sessions.deliveries_dropped_full + 1) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(status().paused_unread, 0U);
+}
+
+TEST_F(GatewayTest, PongsBeforeConnectAreBounded) {
+    options.shard.output_bytes_max = 64 << 10;
+    options.shard.limits.connect_timeout_s = 2;
+    listener().websocket = true;
+    start();
+    Client client(port(), kSmall);
+    client.begin_websocket();
+    Flood pings(client, kPing);
+    while (pings.sent() < kFloodMax && status().connections == 1) {
+        pings.go();
+    }
+    EXPECT_LT(pings.sent(), kFloodMax);
+    EXPECT_EQ(status().paused_unread, 1U);
+    until(&ShardStatus::connections, 0);
+}
+
+// Nothing of it is held: neither the frames of a message nor what controls them.
+TEST_F(GatewayTest, AMessageOfEndlessFramesIsNoConnect) {
+    options.shard.limits.connect_timeout_s = 1;
+    listener().websocket = true;
+    start();
+    Client client(port());
+    client.begin_websocket();
+    client.send_frame(2, "", false);
+    Flood frames(client, "\0\x80\1\2\3\4\x8A\x80\1\2\3\4"s);
+    while (status().connections == 1) {
+        frames.go();
+    }
+    EXPECT_EQ(status().connections, 0U);
+    EXPECT_EQ(status().paused_unread, 0U);
 }
 
 TEST_F(GatewayTest, SaysWhatItDoesUnderSys) {

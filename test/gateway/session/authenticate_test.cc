@@ -24,6 +24,8 @@ public:
             step.data = "welcome";
         } else if (data == "no") {
             step.reason = ReasonCode::kBanned;
+        } else if (data == "wrong") {
+            step.reason = ReasonCode::kBadUserNameOrPassword;
         } else {
             step.outcome = Outcome::kContinue;
             step.data = "?";
@@ -175,8 +177,15 @@ TEST_F(Authentication, AgainAndRefused) {  // [MQTT-4.12.1-2]
     auth(ReasonCode::kReauthenticate, "again");
     expect_asked();
     auth(ReasonCode::kContinueAuthentication, "no");
-    // 0x8A is no code of DISCONNECT.
-    EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kUnspecifiedError);
+    // Neither 0x8A nor 0x86 is a code of DISCONNECT (§3.14.2.1).
+    EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kNotAuthorized);
+    EXPECT_EQ(device.end, End::kFlush);
+}
+
+TEST_F(Authentication, AgainWithTheWrongProof) {  // [MQTT-4.12.1-2]
+    online();
+    auth(ReasonCode::kReauthenticate, "wrong");
+    EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kNotAuthorized);
     EXPECT_EQ(device.end, End::kFlush);
 }
 

@@ -39,7 +39,8 @@ void Device::bytes(std::string_view bytes) {
 // What gateway/net does with received bytes.
 void Device::take_kept() {
     std::size_t taken = 0;
-    while (end == End::kNone && session.takes_packets() && taken < kept.size()) {
+    while (end == End::kNone && !is_unread && session.takes_packets() &&
+           taken < kept.size()) {
         const auto result =
             mqtt::decode(std::string_view(kept).substr(taken), session.decode_options());
         if (std::holds_alternative<mqtt::NeedMore>(result)) {
@@ -160,6 +161,19 @@ void Device::advance(std::uint64_t ms) {
     now += ms;
     set_now += ms;
     session.on_timer(now, effects_);
+    settle();
+    take_kept();
+}
+
+void Device::unread() {
+    is_unread = true;
+    session.on_unread(now, effects_);
+    settle();
+}
+
+void Device::read_again() {
+    is_unread = false;
+    session.on_read_again(now, effects_);
     settle();
     take_kept();
 }

@@ -81,6 +81,8 @@ public:
 
     // --- the driver ---------------------------------------------------------------------------
     void advance(std::uint64_t ms);  // and the timer fires if it is due
+    void unread();      // it is not read ...
+    void read_again();  // ... and is
     void closed();
     void shutdown(mqtt::ReasonCode code);
 
@@ -118,6 +120,7 @@ public:
     std::vector<Unlogged> unlogged;
     std::vector<Effects::Acknowledged> acknowledged;
     std::string kept;  // bytes of the client the driver holds back
+    bool is_unread = false;
     End end = End::kNone;
     std::string why;
 

@@ -80,6 +80,40 @@ TEST_P(EndEachVersion, ACompletePacketEndsItsTime) {
     EXPECT_EQ(device.end, End::kFlush);
 }
 
+TEST_P(EndEachVersion, WhoLeavesAllUnreadHasAMinute) {
+    device.unread();
+    device.packet(mqtt::Pingreq{});
+    EXPECT_TRUE(device.sent.empty());
+    device.advance(59'999);
+    EXPECT_EQ(device.end, End::kNone);
+    device.advance(1);
+    EXPECT_EQ(device.counters.slow_closed, 1U);
+    expect_disconnect(ReasonCode::kQuotaExceeded);
+    expect_close(CloseReason::kLost);
+}
+
+// What it sends while it is not read is not seen, so its keep alive begins anew.
+TEST_P(EndEachVersion, AKeepAliveDoesNotRunWhileNothingIsRead) {
+    Device quick;
+    mqtt::Connect packet;
+    packet.version = GetParam();
+    packet.client_id = "dev";
+    packet.keep_alive_s = 10;
+    quick.connect(packet);
+    quick.answer_open({quick.epoch, 0, false});
+    quick.take<mqtt::Connack>();
+    quick.advance(14'000);
+    quick.unread();
+    quick.advance(30'000);
+    EXPECT_EQ(quick.end, End::kNone);
+    quick.read_again();
+    quick.advance(14'999);
+    EXPECT_EQ(quick.end, End::kNone);
+    quick.advance(1);
+    EXPECT_EQ(quick.counters.keep_alive_timeouts, 1U);
+    EXPECT_EQ(quick.end, End::kFlush);
+}
+
 TEST_P(EndEachVersion, ALostConnectionKeepsTheWill) {  // [MQTT-3.1.2-8]
     device.closed();
     EXPECT_EQ(device.end, End::kNow);

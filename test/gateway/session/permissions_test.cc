@@ -166,6 +166,79 @@ TEST(Permissions, AChangeHoldsFromTheNextPacketOn) {
     EXPECT_EQ(effects.end, End::kFlush);
 }
 
+class PermissionsHeld : public testing::Test {
+protected:
+    void SetUp() override {
+        device.session.admit(admission());
+        change("down/#");
+        mqtt::ConnectProperties properties;
+        properties.receive_maximum = 1;
+        device.online(Version::k5, properties);
+    }
+    void change(std::string subscribe) {
+        Effects effects;
+        device.session.on_policy(policy("up/${device}", std::move(subscribe)), effects);
+    }
+    void subscribe(std::string_view filter) {
+        mqtt::Subscribe packet;
+        packet.packet_id = 9;
+        packet.subscriptions.emplace_back().filter = filter;
+        packet.subscriptions.back().qos = 1;
+        device.packet(packet);
+        EXPECT_EQ(device.take<mqtt::Suback>().reason_codes[0], ReasonCode::kGrantedQos1);
+    }
+    void queue_message(std::uint64_t n) {
+        const std::string body = make_body({}, "x");
+        QueueMessage message;
+        message.n = n;
+        message.body = body;
+        device.queue_message("jobs", GroupId{3}, message);
+    }
+    void puback() {
+        device.packet(mqtt::Puback{device.take<mqtt::Publish>().packet_id, {}, {}});
+    }
+    Device device;
+};
+
+TEST_F(PermissionsHeld, WhatWaitsIsDroppedAndCounted) {
+    for (const char* topic : {"down/1", "down/2", "down/3", "other"}) {
+        if (topic == std::string_view("other")) {
+            change("other");
+        }
+        device.deliver(topic, 1);
+    }
+    puback();
+    EXPECT_EQ(device.take<mqtt::Publish>().topic, "other");
+    EXPECT_EQ(device.counters.deliveries_denied, 2U);
+    EXPECT_TRUE(device.take_acknowledged().empty()) << "the core has no number for these";
+    EXPECT_TRUE(device.quiet());
+}
+
+TEST_F(PermissionsHeld, ANarrowerQosHoldsForWhatWasSubscribed) {
+    const std::vector<auth::Permission> only_0 = {
+        {true, false, true, 0b001, std::nullopt, {"down/#"}}};
+    const auth::Policy::List lists[] = {only_0};
+    Effects effects;
+    device.session.on_policy(auth::Policy::compile(lists), effects);
+    device.deliver("down/1", 1);
+    device.deliver("down/2", 0);
+    EXPECT_EQ(device.take<mqtt::Publish>().topic, "down/2");
+    EXPECT_EQ(device.counters.deliveries_denied, 1U);
+}
+
+TEST_F(PermissionsHeld, QueueMessagesGoBack) {
+    change("$queue/jobs");
+    subscribe("$queue/jobs");
+    queue_message(1);
+    queue_message(2);  // waits
+    change("down/#");
+    device.deliver("down/1", 1);  // and so does this
+    puback();
+    EXPECT_EQ(device.take<mqtt::Publish>().topic, "down/1");
+    ASSERT_EQ(device.queue_done.size(), 1U) << "only what the client has";
+    EXPECT_EQ(device.queue_done[0].receipt.n, 1U);
+}
+
 TEST(Permissions, CredentialsEnd) {
     Device device;
     device.session.admit(admission(device.now + 30'000));
@@ -173,6 +246,20 @@ TEST(Permissions, CredentialsEnd) {
     device.advance(29'000);
     EXPECT_TRUE(device.sent.empty());
     device.advance(1'000);
+    EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kNotAuthorized);
+    EXPECT_EQ(device.counters.credentials_expired, 1U);
+}
+
+TEST(Permissions, CredentialsEndWhileAClientIsHeldBack) {
+    Device device;
+    Admission slow = admission(device.now + 2'000);
+    slow.publish_bytes_rate_max = 10;
+    device.session.admit(std::move(slow));
+    device.online(Version::k5);
+    device.publish("up/d1", 0, 0, std::string(1'000, 'x'));  // paid for after 100 s
+    ASSERT_FALSE(device.session.takes_packets());
+    EXPECT_EQ(device.session.deadline(), device.now + 2'000);
+    device.advance(2'000);
     EXPECT_EQ(device.take<mqtt::Disconnect>().reason_code, ReasonCode::kNotAuthorized);
     EXPECT_EQ(device.counters.credentials_expired, 1U);
 }
