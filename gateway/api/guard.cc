@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/io/loopback.h"
 #include "gateway/api/json_body.h"
 #include "gateway/auth/crypto.h"
 
@@ -30,16 +31,11 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, authority.rfind(':'));
 }
 
-bool is_loopback(std::string_view host) {
-    return host.starts_with("127.") || host == "::1" || host == "::ffff:127.0.0.1" ||
-           io::equals_ignoring_case(host, "localhost");
-}
-
 // A page from elsewhere in a browser of this machine reaches loopback too: by its own name that
 // resolves to it, or with its own origin.
 bool is_foreign(const io::HttpRequest& request) {
     const auto host = request.header("Host");
-    if (host && !host->empty() && !is_loopback(host_of(*host))) {
+    if (host && !host->empty() && !io::is_loopback(host_of(*host))) {
         return true;
     }
     const auto origin = request.header("Origin");
@@ -97,7 +93,7 @@ tl::expected<access::Principal, Guard::Refusal> Guard::by_token(std::string_view
 
 tl::expected<access::Principal, Guard::Refusal> Guard::by_loopback(const io::HttpRequest& request,
                                                                    std::string_view peer) const {
-    if (options_.required || !is_loopback(host_of(peer))) {
+    if (options_.required || !io::is_loopback(host_of(peer))) {
         return tl::unexpected(
             Refusal{401, "say who you are: a token, or an operator's certificate", ""});
     }

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/io/loopback.h"
 #include "gateway/auth/product.h"
 
 namespace causeway::root {
@@ -610,9 +611,7 @@ std::string read_config(const Json& json, Config& out) {
 
 }  // namespace
 
-bool Endpoint::is_loopback() const {
-    return host.starts_with("127.") || host == "::1" || host == "localhost";
-}
+bool Endpoint::is_loopback() const { return io::is_loopback(host); }
 
 std::string Endpoint::text() const {
     const bool v6 = host.find(':') != std::string::npos;
