@@ -31,19 +31,23 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, authority.rfind(':'));
 }
 
-// A page from elsewhere in a browser of this machine reaches loopback too: by its own name that
-// resolves to it, or with its own origin.
-bool is_foreign(const io::HttpRequest& request) {
-    const auto host = request.header("Host");
-    if (host && !host->empty() && !io::is_loopback(host_of(*host))) {
-        return true;
-    }
+// From a page of elsewhere, which a browser lets send what it shows for its user.
+bool is_cross_origin(const io::HttpRequest& request) {
     const auto origin = request.header("Origin");
     if (!origin) {
         return false;
     }
+    const auto host = request.header("Host");
     const std::size_t scheme = origin->find("://");
     return scheme == std::string_view::npos || !host || origin->substr(scheme + 3) != *host;
+}
+
+// A page from elsewhere in a browser of this machine reaches loopback too: by its own name that
+// resolves to it, or with its own origin.
+bool is_foreign(const io::HttpRequest& request) {
+    const auto host = request.header("Host");
+    const bool by_other_name = host && !host->empty() && !io::is_loopback(host_of(*host));
+    return by_other_name || is_cross_origin(request);
 }
 
 audit::Event event_of(const io::HttpRequest& request, std::string who, std::string_view peer) {
@@ -66,8 +70,11 @@ struct Guard::Change {
 };
 
 tl::expected<access::Principal, Guard::Refusal> Guard::by_certificate(
-    const std::string& name) const {
-    const std::string known = name.substr(kOperator.size());
+    const io::HttpRequest& request) const {
+    const std::string known = request.client_name.substr(kOperator.size());
+    if (is_cross_origin(request)) {
+        return tl::unexpected(Refusal{403, "from a page of another origin", "cert:" + known, true});
+    }
     auto role = options_.operators.find(known);
     if (role == options_.operators.end()) {
         role = options_.operators.find("*");
@@ -99,7 +106,8 @@ tl::expected<access::Principal, Guard::Refusal> Guard::by_loopback(const io::Htt
     }
     if (is_foreign(request)) {
         return tl::unexpected(
-            Refusal{403, "from a page of another origin, or by another name than localhost", ""});
+            Refusal{403, "from a page of another origin, or by another name than localhost", "",
+                    true});
     }
     return access::Principal{"loopback", access::Role::kAdmin, {}, {}};
 }
@@ -115,7 +123,7 @@ tl::expected<access::Principal, Guard::Refusal> Guard::identify(const io::HttpRe
         return tl::unexpected(Refusal{401, "use Authorization: Bearer TOKEN", ""});
     }
     if (request.client_name.starts_with(kOperator)) {
-        return by_certificate(request.client_name);
+        return by_certificate(request);
     }
     return by_loopback(request, peer);
 }
@@ -158,7 +166,7 @@ void Guard::change(io::HttpRequest request, io::HttpResponder responder,
 void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
                    io::HttpResponder& responder, std::string_view peer) {
     ++(refusal.status == 401 ? refused_.unknown
-                             : (refusal.who.empty() ? refused_.foreign : refused_.forbidden));
+                             : (refusal.foreign ? refused_.foreign : refused_.forbidden));
     const MonoMs now = loop_.now_ms();
     if (log_ != nullptr &&
         (refusal_noted_at_ == 0 || now - refusal_noted_at_ >= kRefusalsEveryMs)) {

@@ -56,13 +56,14 @@ private:
         int status = 0;
         std::string text;
         std::string who;
+        bool foreign = false;
     };
     struct Change;
 
     [[nodiscard]] tl::expected<access::Principal, Refusal> identify(const io::HttpRequest& request,
                                                                     std::string_view peer) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_certificate(
-        const std::string& name) const;
+        const io::HttpRequest& request) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_token(std::string_view text) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_loopback(
         const io::HttpRequest& request, std::string_view peer) const;
