@@ -569,6 +569,20 @@ std::string read_auth(const Json& json, AuthConfig& out) {
     return section.done();
 }
 
+// With the listeners known: a scheme that lacks what it asks would refuse everybody.
+void check_schemes(Section& section, const Config& config) {
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        const auth::SchemeSet& schemes = config.listeners[i].auth;
+        const std::string at = "listeners[" + std::to_string(i) + "].auth: ";
+        if (schemes.has(auth::Scheme::kJwt) && config.auth.jwks_file.empty()) {
+            section.adopt(at + "jwt needs the keys of tokens: auth.jwks_file");
+        }
+        if (schemes.has(auth::Scheme::kHttp) && config.auth.http_url.empty()) {
+            section.adopt(at + "http needs whom to ask: auth.http_url");
+        }
+    }
+}
+
 std::string read_sys(const Json& json, Config& out) {
     Section section(json, "sys");
     section.number("interval_s", out.sys_interval_s, 0, 86'400);
@@ -585,6 +599,7 @@ std::string read_config(const Json& json, Config& out) {
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
     inner("auth", [&](const Json& value) { return read_auth(value, out.auth); });
+    check_schemes(section, out);
     inner("api", [&](const Json& value) { return read_api(value, out); });
     inner("registration",
           [&](const Json& value) { return read_registration(value, out.registration); });

@@ -386,6 +386,8 @@ def refusals(hub, certificates, folder):
         ("wrong type", {"limits": {"sessions_max": "many"}}, ["limits.sessions_max", "number"]),
         ("out of range", {"limits": {"receive_maximum": 65536}}, ["limits.receive_maximum", "65535"]),
         ("plaintext for everyone", tcp(bind="0.0.0.0:0"), ["listeners[0].bind", "plaintext"]),
+        ("tokens without keys", tcp(auth=["jwt"], anonymous=False), ["listeners[0].auth", "auth.jwks_file"]),
+        ("nobody to ask", tcp(auth=["hmac", "http"], anonymous=False), ["listeners[0].auth", "auth.http_url"]),
         ("no listener", {"listeners": []}, ["listeners"]),
         ("not JSON", "{\"node\": ", ["not JSON"]),
         ("not an object", "[1]", ["object"]),
