@@ -12,9 +12,6 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kOperator = "operator:";
-// Of requests that are refused, one a second is recorded with the number of the others: who has no
-// right must not be able to push what others did out of the log.
-constexpr MonoMs kRefusalsEveryMs = 1'000;
 
 std::uint64_t now_s() {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
@@ -68,6 +65,17 @@ struct Guard::Change {
     std::string peer;
     Go go;
 };
+
+Guard::Guard(io::Loop& loop, AccessOptions options, const registry::Directory& directory,
+             audit::Log* log)
+    : loop_(loop),
+      options_(std::move(options)),
+      directory_(directory),
+      log_(log),
+      refusals_timer_(loop, [this] { record_refusals(loop_.now_ms()); }) {}
+
+// What was counted is not lost with the process.
+Guard::~Guard() { record_refusals(loop_.now_ms() + Refusals::kEveryMs); }
 
 tl::expected<access::Principal, Guard::Refusal> Guard::by_certificate(
     const io::HttpRequest& request) const {
@@ -167,26 +175,31 @@ void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
                    io::HttpResponder& responder, std::string_view peer) {
     ++(refusal.status == 401 ? refused_.unknown
                              : (refusal.foreign ? refused_.foreign : refused_.forbidden));
-    const MonoMs now = loop_.now_ms();
-    if (log_ != nullptr &&
-        (refusal_noted_at_ == 0 || now - refusal_noted_at_ >= kRefusalsEveryMs)) {
+    if (log_ != nullptr) {
         audit::Event event = event_of(request, refusal.who, peer);
         event.status = refusal.status;
         event.details.emplace_back("refused", refusal.text);
-        if (refusals_unnoted_ != 0) {
-            event.details.emplace_back("others", std::to_string(refusals_unnoted_));
+        if (auto first = refusals_.note(std::move(event), loop_.now_ms())) {
+            log_->append(std::move(*first), [](std::uint64_t) {});
         }
-        log_->append(std::move(event), [](std::uint64_t) {});
-        refusal_noted_at_ = now;
-        refusals_unnoted_ = 0;
-    } else {
-        ++refusals_unnoted_;
+        if (!refusals_timer_.active()) {
+            refusals_timer_.start(Refusals::kEveryMs, Refusals::kEveryMs);
+        }
     }
     io::HttpResponse response = error(refusal.status, refusal.text);
     if (refusal.status == 401) {
         response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"causeway\"");
     }
     responder.respond(std::move(response));
+}
+
+void Guard::record_refusals(MonoMs now) {
+    for (audit::Event& event : refusals_.due(now)) {
+        log_->append(std::move(event), [](std::uint64_t) {});
+    }
+    if (refusals_.empty()) {
+        refusals_timer_.stop();
+    }
 }
 
 void Guard::record(std::shared_ptr<Change> change) {
