@@ -392,6 +392,7 @@ std::string read_api(const Json& json, Config& out) {
     section.text("certificate", access.certificate);
     section.text("private_key", access.private_key);
     section.text("client_ca", access.client_ca);
+    section.text("crl", access.crl);
     if (const Json* operators = section.take("operators")) {
         section.adopt(read_operators(*operators, access.operators));
     }
@@ -414,6 +415,9 @@ std::string read_api(const Json& json, Config& out) {
         section.fault("client_ca",
                       "operators' certificates need certificate, client_ca and operators (who has "
                       "which role)");
+    }
+    if (!access.crl.empty() && access.client_ca.empty()) {
+        section.fault("crl", "no client certificate is asked for: set client_ca");
     }
     return section.done();
 }
