@@ -25,8 +25,8 @@ public:
     // Effect: counts it. `event` has a status and who asked. Returns what to record now; nothing:
     // due() will tell.
     std::optional<audit::Event> note(audit::Event event, MonoMs now);
-    // Effect: returns what is to be recorded now: of each kind whose second is over the newest, with
-    // the number of the others. To be called every kEveryMs until empty().
+    // Effect: returns what is to be recorded now: of each kind whose second is over the newest,
+    // with the number of the others. To be called every kEveryMs until empty().
     std::vector<audit::Event> due(MonoMs now);
     [[nodiscard]] bool empty() const { return kinds_.empty(); }
 

@@ -7,7 +7,8 @@ namespace {
 
 TEST(Loopback, IsThisMachine) {
     for (const std::string_view host : {"localhost", "LocalHost", "127.0.0.1", "127.255.3.4", "::1",
-                                        "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "::ffff:127.9.8.7"}) {
+                                        "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1",
+                                        "::ffff:127.9.8.7"}) {
         EXPECT_TRUE(is_loopback(host)) << host;
     }
 }

@@ -28,7 +28,7 @@ TEST(Config, ASchemeNeedsWhatItAsks) {
 // What beyond it needs a certificate and tokens.
 TEST(Config, OnlyALoopbackAddressIsLoopback) {
     const auto api = [](const std::string& bind) {
-        return fault_of(R"({"listeners": [{"type": "tcp", "bind": "127.0.0.1:0", "anonymous": true}],
+        return fault_of(R"({"listeners": [{"bind": "127.0.0.1:0", "anonymous": true}],
                             "api": {"bind": ")" + bind + "\"}}");
     };
     EXPECT_EQ(api("127.9.9.9:0"), "");
