@@ -134,12 +134,23 @@ Result<> write_file(const std::string& path, std::string_view bytes, WriteOption
 }
 
 Result<> append_lines(const std::string& path, std::string_view lines) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    const int fd = ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail("cannot write " + path + ": " + errno_text());
     }
-    const bool written = write_all(fd, lines) && ::fsync(fd) == 0;
+    struct stat before {};
+    bool written = ::fstat(fd, &before) == 0;
+    char last = '\n';
+    if (written && before.st_size > 0) {
+        written = ::pread(fd, &last, 1, before.st_size - 1) == 1;
+    }
+    // What a crash has torn would take the first of the lines with it.
+    const std::string ended = (last == '\n' ? "" : "\n") + std::string(lines);
+    written = written && write_all(fd, ended) && ::fsync(fd) == 0;
     const std::string error = written ? "" : errno_text();
+    // If this fails too, the next call ends what is left.
+    const bool undone = written || ::ftruncate(fd, before.st_size) == 0;
+    static_cast<void>(undone);
     ::close(fd);
     if (!written || !sync_folder_of(path)) {
         return fail("cannot write " + path + ": " + (written ? errno_text() : error));

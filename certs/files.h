@@ -26,8 +26,9 @@ struct WriteOptions {
 // Effect: the file has all of `bytes` or is as before, also after a power cut.
 Result<> write_file(const std::string& path, std::string_view bytes, WriteOptions options);
 
-// Effect: the lines are at the end of the file, which is made if need be (0600), and synced. One
-// process at a time.
+// Effect: the lines are at the end of the file, which is made if need be (0600), and synced; a line
+// that a crash has torn is ended before them. On an error the file is as before, if the disk lets
+// it. One process at a time.
 Result<> append_lines(const std::string& path, std::string_view lines);
 
 // Keeps other processes that take it out of a folder's lists until it is destroyed.

@@ -1,7 +1,13 @@
 // One connection of an HttpServer.
 #include "core/io/http_connection.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <ctime>
 #include <utility>
+
+#include "core/base/check.h"
 
 namespace causeway::io {
 namespace {
@@ -11,12 +17,21 @@ constexpr std::size_t kPipelinedBytesMax = std::size_t{64} * 1024;
 // Answers a client has not read; then its next request waits.
 constexpr std::size_t kUnsentBytesMax = std::size_t{256} * 1024;
 
+// The peer has shown a certificate that has ended by then.
+bool peer_ended(const TlsSession& tls, std::int64_t now_s) {
+    const X509* certificate = SSL_get0_peer_certificate(tls.native());
+    std::time_t now = now_s;
+    // 0: its end cannot be read.
+    return certificate != nullptr && X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0;
+}
+
 }  // namespace
 
 HttpConnection::HttpConnection(HttpHost& host, std::uint32_t slot, StreamPtr stream)
     : host_(host), stream_(std::move(stream)), slot_(slot) {}
 
 HttpConnection::~HttpConnection() {
+    release();
     host_.timers().cancel(timer_);
     if (exchange_ != nullptr) {
         exchange_->connection = nullptr;
@@ -54,8 +69,11 @@ void HttpConnection::process() {
         if (parser_ == nullptr) {
             parser_ = std::make_unique<HttpParser>(host_.options().limits);
         }
+        const std::size_t before = input_.size();
         const HttpParser::Status status = parser_->parse(input_);
-        if (status == HttpParser::Status::kError) {
+        if (!hold(held_bytes_ + before - input_.size())) {
+            refuse_for_now();
+        } else if (status == HttpParser::Status::kError) {
             refuse(parser_->error_status(), parser_->error_text());
         } else if (status == HttpParser::Status::kDone) {
             HttpRequest request = parser_->take();
@@ -84,11 +102,27 @@ void HttpConnection::process() {
     set_timer();
 }
 
+bool HttpConnection::hold(std::size_t bytes) {
+    const bool held = host_.hold(held_bytes_, bytes);
+    held_bytes_ = held ? bytes : held_bytes_;
+    return held;
+}
+
+void HttpConnection::release() {
+    const bool released = hold(0);
+    CW_CHECK(released);
+}
+
 void HttpConnection::dispatch(HttpRequest request) {
     keep_alive_ = request.keep_alive;
     head_only_ = request.method == "HEAD";
     timing_request_ = false;
     if (stream_->tls() != nullptr) {
+        // A connection may live for long, and be of a session before: nobody looked since then.
+        if (peer_ended(*stream_->tls(), host_.now_s())) {
+            refuse(403, "the certificate has ended");
+            return;
+        }
         const auto peer = stream_->tls()->peer();
         request.client_name = peer && peer->verified ? peer->common_name : "";
     }
@@ -100,6 +134,7 @@ void HttpConnection::dispatch(HttpRequest request) {
 
 void HttpConnection::answer(HttpResponse response) {
     exchange_.reset();
+    release();
     const bool keep_alive = keep_alive_ && !response.close && !ending_;
     send(std::move(response), keep_alive, !head_only_);
     if (!keep_alive) {
@@ -128,6 +163,16 @@ void HttpConnection::refuse(int status, const std::string& text) {
     response.status = status;
     response.content_type = "text/plain";
     response.body = text + "\n";
+    send(std::move(response), false, true);
+    done();
+}
+
+void HttpConnection::refuse_for_now() {
+    HttpResponse response;
+    response.status = 503;
+    response.content_type = "text/plain";
+    response.body = "too many requests are under way\n";
+    response.headers.emplace_back("Retry-After", "1");
     send(std::move(response), false, true);
     done();
 }
@@ -198,6 +243,7 @@ void HttpConnection::done() {
     }
     host_.timers().cancel(timer_);
     timer_ = {};
+    release();
     if (!std::exchange(retired_, true)) {
         host_.retire(slot_);
     }

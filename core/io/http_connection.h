@@ -31,6 +31,11 @@ public:
     virtual void retire(std::uint32_t slot) = 0;
     [[nodiscard]] virtual const HttpServerOptions& options() const = 0;
     [[nodiscard]] virtual LoopTimers& timers() = 0;
+    // Effect: the bytes of requests that a connection holds count for it. False, without effect:
+    // they would be too many for the server.
+    virtual bool hold(std::size_t before, std::size_t now) = 0;
+    // Seconds since 1970.
+    [[nodiscard]] virtual std::int64_t now_s() const = 0;
 };
 
 class HttpConnection final : public StreamOwner {
@@ -58,9 +63,12 @@ private:
     // The next request must wait.
     [[nodiscard]] bool blocked() const;
     void process();
+    [[nodiscard]] bool hold(std::size_t bytes);
+    void release();
     void dispatch(HttpRequest request);
     void send(HttpResponse response, bool keep_alive, bool with_body);
     void refuse(int status, const std::string& text);
+    void refuse_for_now();
     void set_timer();
     void client_gone();
     void done();
@@ -70,6 +78,7 @@ private:
     std::string input_;
     std::unique_ptr<HttpParser> parser_;      // Only while a request is coming in.
     std::shared_ptr<HttpExchange> exchange_;  // Only while a request is being answered.
+    std::size_t held_bytes_ = 0;              // Of the request coming in or being answered.
     TimerWheel::Id timer_;
     std::uint32_t slot_;
     bool keep_alive_ = true;

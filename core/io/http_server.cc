@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/io/clock.h"
 #include "core/io/http_connection.h"
 #include "core/io/tcp_listener.h"
 
@@ -79,9 +80,22 @@ struct HttpServer::State final : HttpHost {
     }
     [[nodiscard]] const HttpServerOptions& options() const override { return server_options; }
     [[nodiscard]] LoopTimers& timers() override { return wheel; }
+    bool hold(std::size_t before, std::size_t now) override {
+        if (now > before && requests_bytes + (now - before) > server_options.requests_bytes_max) {
+            return false;
+        }
+        requests_bytes = requests_bytes - before + now;
+        return true;
+    }
+    [[nodiscard]] std::int64_t now_s() const override {
+        const auto ms = server_options.wall_ms ? server_options.wall_ms() : clock.wall_ms();
+        return static_cast<std::int64_t>(ms / 1000);
+    }
     void accept(StreamPtr stream);
 
     HttpServerOptions server_options;
+    SystemClock clock;
+    std::size_t requests_bytes = 0;  // of all connections
     Handler handler;
     LoopTimers wheel;
     TurnHook sweep;

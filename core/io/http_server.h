@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -56,6 +57,9 @@ struct HttpServerOptions {
     std::size_t connections_max = 1024;         // One more is answered 503 and closed.
     std::uint32_t request_timeout_ms = 30'000;  // From its first byte to its last: 408.
     std::uint32_t idle_timeout_ms = 75'000;     // Between requests, and for a stalled response.
+    // Of all requests, from their first byte until they are answered: who brings more gets 503.
+    std::size_t requests_bytes_max = std::size_t{64} << 20;
+    std::function<std::uint64_t()> wall_ms{};  // Since 1970; none: the system's clock.
 };
 
 // Made, used and destroyed on the loop's thread (or while it does not run), before the loop.

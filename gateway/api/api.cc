@@ -313,6 +313,12 @@ std::uint64_t Api::add(Pending pending) {
     return id;
 }
 
+// Out of the table first: the answer lets the connection's next request in, which is added to it.
+void Api::conclude(std::uint64_t id, io::HttpResponse response) {
+    auto over = pending_.extract(id);
+    over.mapped().responder.respond(std::move(response));
+}
+
 template <typename Command>
 void Api::submit(Ask ask, const Command& command) {
     scratch_.clear();
@@ -398,8 +404,7 @@ void Api::ask_next(std::uint64_t id) {
     }
     const MonoMs now = loop_.now_ms();
     if (pending.wait_until <= now || pending.responder.gone()) {
-        pending.responder.respond(ok(Json{{"messages", Json::array()}}));
-        pending_.erase(id);
+        conclude(id, ok(Json{{"messages", Json::array()}}));
         return;
     }
     pending.waiting = true;
@@ -474,29 +479,26 @@ void Api::on_result(const CommandTag& tag, ResultCode code, std::string_view det
     if (found == pending_.end()) {
         return;
     }
-    Pending& pending = found->second;
-    if (pending.kind == Kind::kReceive) {
+    const Kind kind = found->second.kind;
+    if (kind == Kind::kReceive) {
         answer_receive(ask, code, detail);
-    } else if (pending.kind == Kind::kAck) {
+    } else if (kind == Kind::kAck) {
         answer_ack(ask, code, detail);
-    } else if (pending.kind == Kind::kPublish) {
+    } else if (kind == Kind::kPublish) {
         const bool taken = code == ResultCode::kOk || code == ResultCode::kNoSubscribers;
-        pending.responder.respond(taken ? ok(Json{{"subscribers", code == ResultCode::kOk}})
-                                        : refusal_of(code));
-        pending_.erase(found);
+        conclude(ask.pending, taken ? ok(Json{{"subscribers", code == ResultCode::kOk}})
+                                    : refusal_of(code));
     } else {
         ByteReader in(detail);
-        pending.responder.respond(code == ResultCode::kOk ? ok(Json{{"id", in.varint()}}, 201)
-                                                          : refusal_of(code));
-        pending_.erase(found);
+        conclude(ask.pending, code == ResultCode::kOk ? ok(Json{{"id", in.varint()}}, 201)
+                                                      : refusal_of(code));
     }
 }
 
 void Api::answer_ack(const Ask& ask, ResultCode code, std::string_view detail) {
     Pending& pending = pending_.at(ask.pending);
     if (code != ResultCode::kOk) {
-        pending.responder.respond(refusal_of(code));
-        pending_.erase(ask.pending);
+        conclude(ask.pending, refusal_of(code));
         return;
     }
     for (std::size_t i = 0; i < ask.receipts.size() && i < detail.size(); ++i) {
@@ -507,9 +509,8 @@ void Api::answer_ack(const Ask& ask, ResultCode code, std::string_view detail) {
         }
     }
     if (--pending.asks == 0) {
-        pending.responder.respond(
-            ok(Json{{"acknowledged", pending.done}, {"failed", pending.failed}}));
-        pending_.erase(ask.pending);
+        conclude(ask.pending,
+                 ok(Json{{"acknowledged", pending.done}, {"failed", pending.failed}}));
     }
 }
 
@@ -517,8 +518,7 @@ void Api::answer_receive(const Ask& ask, ResultCode code, std::string_view detai
     Pending& pending = pending_.at(ask.pending);
     // A queue nobody sent to yet is empty: a consumer may be there first.
     if (code != ResultCode::kOk && code != ResultCode::kNotFound) {
-        pending.responder.respond(refusal_of(code));
-        pending_.erase(ask.pending);
+        conclude(ask.pending, refusal_of(code));
         return;
     }
     ByteReader in(detail);
@@ -534,8 +534,7 @@ void Api::answer_receive(const Ask& ask, ResultCode code, std::string_view detai
         ask_next(ask.pending);
         return;
     }
-    pending.responder.respond(ok(Json{{"messages", messages}}));
-    pending_.erase(ask.pending);
+    conclude(ask.pending, ok(Json{{"messages", messages}}));
 }
 
 void Api::wake(const std::vector<std::string>& queues) {
@@ -587,8 +586,7 @@ void Api::on_poll_timer() {
     for (const std::uint64_t id : due) {
         Pending& pending = pending_.at(id);
         if (pending.wait_until <= now || pending.responder.gone()) {
-            pending.responder.respond(ok(Json{{"messages", Json::array()}}));
-            pending_.erase(id);
+            conclude(id, ok(Json{{"messages", Json::array()}}));
         } else {
             submit_receive(id);
         }

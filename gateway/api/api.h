@@ -130,6 +130,7 @@ private:
     bool accepts(const std::string& queue, io::HttpResponder& responder);
     [[nodiscard]] bool may_ask(GroupId set) const;
     std::uint64_t add(Pending pending);
+    void conclude(std::uint64_t id, io::HttpResponse response);
     template <typename Command>
     void submit(Ask ask, const Command& command);
     void submit_receive(std::uint64_t id);

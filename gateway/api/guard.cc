@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/io/loopback.h"
 #include "gateway/api/json_body.h"
 #include "gateway/auth/crypto.h"
 
@@ -11,9 +12,6 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kOperator = "operator:";
-// Of requests that are refused, one a second is recorded with the number of the others: who has no
-// right must not be able to push what others did out of the log.
-constexpr MonoMs kRefusalsEveryMs = 1'000;
 
 std::uint64_t now_s() {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(
@@ -30,24 +28,23 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, authority.rfind(':'));
 }
 
-bool is_loopback(std::string_view host) {
-    return host.starts_with("127.") || host == "::1" || host == "::ffff:127.0.0.1" ||
-           io::equals_ignoring_case(host, "localhost");
+// From a page of elsewhere, which a browser lets send what it shows for its user.
+bool is_cross_origin(const io::HttpRequest& request) {
+    const auto origin = request.header("Origin");
+    if (!origin) {
+        return false;
+    }
+    const auto host = request.header("Host");
+    const std::size_t scheme = origin->find("://");
+    return scheme == std::string_view::npos || !host || origin->substr(scheme + 3) != *host;
 }
 
 // A page from elsewhere in a browser of this machine reaches loopback too: by its own name that
 // resolves to it, or with its own origin.
 bool is_foreign(const io::HttpRequest& request) {
     const auto host = request.header("Host");
-    if (host && !host->empty() && !is_loopback(host_of(*host))) {
-        return true;
-    }
-    const auto origin = request.header("Origin");
-    if (!origin) {
-        return false;
-    }
-    const std::size_t scheme = origin->find("://");
-    return scheme == std::string_view::npos || !host || origin->substr(scheme + 3) != *host;
+    const bool by_other_name = host && !host->empty() && !io::is_loopback(host_of(*host));
+    return by_other_name || is_cross_origin(request);
 }
 
 audit::Event event_of(const io::HttpRequest& request, std::string who, std::string_view peer) {
@@ -69,9 +66,23 @@ struct Guard::Change {
     Go go;
 };
 
+Guard::Guard(io::Loop& loop, AccessOptions options, const registry::Directory& directory,
+             audit::Log* log)
+    : loop_(loop),
+      options_(std::move(options)),
+      directory_(directory),
+      log_(log),
+      refusals_timer_(loop, [this] { record_refusals(loop_.now_ms()); }) {}
+
+// What was counted is not lost with the process.
+Guard::~Guard() { record_refusals(loop_.now_ms() + Refusals::kEveryMs); }
+
 tl::expected<access::Principal, Guard::Refusal> Guard::by_certificate(
-    const std::string& name) const {
-    const std::string known = name.substr(kOperator.size());
+    const io::HttpRequest& request) const {
+    const std::string known = request.client_name.substr(kOperator.size());
+    if (is_cross_origin(request)) {
+        return tl::unexpected(Refusal{403, "from a page of another origin", "cert:" + known, true});
+    }
     auto role = options_.operators.find(known);
     if (role == options_.operators.end()) {
         role = options_.operators.find("*");
@@ -97,13 +108,14 @@ tl::expected<access::Principal, Guard::Refusal> Guard::by_token(std::string_view
 
 tl::expected<access::Principal, Guard::Refusal> Guard::by_loopback(const io::HttpRequest& request,
                                                                    std::string_view peer) const {
-    if (options_.required || !is_loopback(host_of(peer))) {
+    if (options_.required || !io::is_loopback(host_of(peer))) {
         return tl::unexpected(
             Refusal{401, "say who you are: a token, or an operator's certificate", ""});
     }
     if (is_foreign(request)) {
         return tl::unexpected(
-            Refusal{403, "from a page of another origin, or by another name than localhost", ""});
+            Refusal{403, "from a page of another origin, or by another name than localhost", "",
+                    true});
     }
     return access::Principal{"loopback", access::Role::kAdmin, {}, {}};
 }
@@ -119,7 +131,7 @@ tl::expected<access::Principal, Guard::Refusal> Guard::identify(const io::HttpRe
         return tl::unexpected(Refusal{401, "use Authorization: Bearer TOKEN", ""});
     }
     if (request.client_name.starts_with(kOperator)) {
-        return by_certificate(request.client_name);
+        return by_certificate(request);
     }
     return by_loopback(request, peer);
 }
@@ -162,27 +174,32 @@ void Guard::change(io::HttpRequest request, io::HttpResponder responder,
 void Guard::refuse(const Refusal& refusal, const io::HttpRequest& request,
                    io::HttpResponder& responder, std::string_view peer) {
     ++(refusal.status == 401 ? refused_.unknown
-                             : (refusal.who.empty() ? refused_.foreign : refused_.forbidden));
-    const MonoMs now = loop_.now_ms();
-    if (log_ != nullptr &&
-        (refusal_noted_at_ == 0 || now - refusal_noted_at_ >= kRefusalsEveryMs)) {
+                             : (refusal.foreign ? refused_.foreign : refused_.forbidden));
+    if (log_ != nullptr) {
         audit::Event event = event_of(request, refusal.who, peer);
         event.status = refusal.status;
         event.details.emplace_back("refused", refusal.text);
-        if (refusals_unnoted_ != 0) {
-            event.details.emplace_back("others", std::to_string(refusals_unnoted_));
+        if (auto first = refusals_.note(std::move(event), loop_.now_ms())) {
+            log_->append(std::move(*first), [](std::uint64_t) {});
         }
-        log_->append(std::move(event), [](std::uint64_t) {});
-        refusal_noted_at_ = now;
-        refusals_unnoted_ = 0;
-    } else {
-        ++refusals_unnoted_;
+        if (!refusals_timer_.active()) {
+            refusals_timer_.start(Refusals::kEveryMs, Refusals::kEveryMs);
+        }
     }
     io::HttpResponse response = error(refusal.status, refusal.text);
     if (refusal.status == 401) {
         response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"causeway\"");
     }
     responder.respond(std::move(response));
+}
+
+void Guard::record_refusals(MonoMs now) {
+    for (audit::Event& event : refusals_.due(now)) {
+        log_->append(std::move(event), [](std::uint64_t) {});
+    }
+    if (refusals_.empty()) {
+        refusals_timer_.stop();
+    }
 }
 
 void Guard::record(std::shared_ptr<Change> change) {

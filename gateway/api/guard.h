@@ -12,7 +12,9 @@
 
 #include "core/io/http_server.h"
 #include "core/io/loop.h"
+#include "core/io/timer.h"
 #include "gateway/access/permit.h"
+#include "gateway/api/refusals.h"
 #include "gateway/audit/log.h"
 #include "gateway/registry/directory.h"
 
@@ -37,8 +39,10 @@ class Guard {
 public:
     // `log` may be null: nothing is recorded. All must outlive it.
     Guard(io::Loop& loop, AccessOptions options, const registry::Directory& directory,
-          audit::Log* log)
-        : loop_(loop), options_(std::move(options)), directory_(directory), log_(log) {}
+          audit::Log* log);
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
 
     // Effect: calls `go` with the request of somebody who may, at once or, for a change, when it is
     // in the audit log; else answers.
@@ -56,18 +60,20 @@ private:
         int status = 0;
         std::string text;
         std::string who;
+        bool foreign = false;
     };
     struct Change;
 
     [[nodiscard]] tl::expected<access::Principal, Refusal> identify(const io::HttpRequest& request,
                                                                     std::string_view peer) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_certificate(
-        const std::string& name) const;
+        const io::HttpRequest& request) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_token(std::string_view text) const;
     [[nodiscard]] tl::expected<access::Principal, Refusal> by_loopback(
         const io::HttpRequest& request, std::string_view peer) const;
     void refuse(const Refusal& refusal, const io::HttpRequest& request,
                 io::HttpResponder& responder, std::string_view peer);
+    void record_refusals(MonoMs now);
     void record(std::shared_ptr<Change> change);
     void note_result(audit::Event event, io::HttpResponse response, io::HttpResponder responder);
 
@@ -76,8 +82,8 @@ private:
     const registry::Directory& directory_;
     audit::Log* log_;
     RefusedCounters refused_;
-    MonoMs refusal_noted_at_ = 0;
-    std::uint64_t refusals_unnoted_ = 0;
+    Refusals refusals_;
+    io::Timer refusals_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

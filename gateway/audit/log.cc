@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -99,7 +101,7 @@ private:
     std::mutex mutex_;  // Guards what follows.
     std::condition_variable wake_;
     std::vector<Waiting> waiting_;
-    std::vector<Asked> asked_;
+    std::deque<Asked> asked_;
     bool stopping_ = false;
     std::thread thread_;  // Last: it uses all of the above.
 };
@@ -219,25 +221,29 @@ void Log::Writer::read(std::uint64_t from, std::size_t max, Take take) {
     take({});
 }
 
+// A page may be far into a file, and changes wait for their record: at most one is read between two
+// writes.
 void Log::Writer::run() {
     std::vector<Waiting> batch;
-    std::vector<Asked> asked;
     for (bool stopping = false; !stopping;) {
+        std::optional<Asked> asked;
         {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !asked_.empty(); });
             batch.swap(waiting_);
-            asked.swap(asked_);
-            stopping = stopping_;
+            if (!asked_.empty()) {
+                asked = std::move(asked_.front());
+                asked_.pop_front();
+            }
+            stopping = stopping_ && asked_.empty();
         }
         if (!batch.empty()) {
             write(batch);
             batch.clear();
         }
-        for (Asked& one : asked) {
-            one.take(page_of(one));
+        if (asked) {
+            asked->take(page_of(*asked));
         }
-        asked.clear();
     }
 }
 

@@ -117,8 +117,12 @@ Result<> ApiServer::open_tls() {
     const ApiAccessConfig& api = config_.api_access;
     const auto nothing = [](certs::SslContext*) {};
     if (!api.certificate.empty()) {
-        auto tls = certs::ServerTls::open(
-            tls_config(api.certificate, api.private_key, api.client_ca), nothing, now_s());
+        certs::ServerTlsConfig config =
+            tls_config(api.certificate, api.private_key, api.client_ca);
+        if (!api.crl.empty()) {
+            config.crls.push_back(api.crl);
+        }
+        auto tls = certs::ServerTls::open(std::move(config), nothing, now_s());
         if (!tls) {
             return tl::unexpected(tls.error());
         }

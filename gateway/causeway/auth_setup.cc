@@ -1,5 +1,7 @@
 #include "gateway/causeway/auth_setup.h"
 
+#include <sys/stat.h>
+
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -51,11 +53,14 @@ Result<std::shared_ptr<const auth::Settings>> AuthSetup::read() const {
 }
 
 std::string AuthSetup::mark() const {
-    std::error_code error;
-    const auto time = fs::last_write_time(config_.jwks_file, error).time_since_epoch().count();
-    const auto size = fs::file_size(config_.jwks_file, error);
-    const auto mode = static_cast<unsigned>(fs::status(config_.jwks_file, error).permissions());
-    return std::to_string(time) + " " + std::to_string(size) + " " + std::to_string(mode);
+    struct stat file {};
+    if (::stat(config_.jwks_file.c_str(), &file) != 0) {
+        return "none";
+    }
+    // The change time moves where a tool keeps size and date as they were.
+    return std::to_string(file.st_ino) + " " + std::to_string(file.st_size) + " " +
+           std::to_string(file.st_mtim.tv_sec) + "." + std::to_string(file.st_mtim.tv_nsec) + " " +
+           std::to_string(file.st_ctim.tv_sec) + "." + std::to_string(file.st_ctim.tv_nsec);
 }
 
 Result<> AuthSetup::open(const AuthConfig& config, registry::Directory& directory,
@@ -90,22 +95,34 @@ Result<> AuthSetup::open(const AuthConfig& config, registry::Directory& director
     return {};
 }
 
-void AuthSetup::refresh(net::Gateway& gateway) {
+std::shared_ptr<const auth::Settings> AuthSetup::read_again() {
     if (config_.jwks_file.empty()) {
-        return;
+        return nullptr;
     }
     const std::string now = mark();
     if (now == seen_) {
-        return;
+        return nullptr;
     }
-    seen_ = now;
     auto settings = read();
     if (!settings) {
-        spdlog::error("{}; the keys before it stay", settings.error().message);
-        return;
+        // Tried again the next time: what failed may have been this process's, not the file's.
+        if (settings.error().message != error_) {
+            spdlog::error("{}; the keys before it stay", settings.error().message);
+        }
+        error_ = settings.error().message;
+        return nullptr;
     }
-    gateway.set_auth_settings(*settings);
+    // As it was before it was read: a change in between shows up the next time.
+    seen_ = now;
+    error_.clear();
     spdlog::info("{}: read again", config_.jwks_file);
+    return *settings;
+}
+
+void AuthSetup::refresh(net::Gateway& gateway) {
+    if (auto settings = read_again()) {
+        gateway.set_auth_settings(settings);
+    }
 }
 
 }  // namespace causeway::root

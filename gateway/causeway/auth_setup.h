@@ -18,9 +18,11 @@ class AuthSetup {
 public:
     // Effect: reads the file of keys; fills `out`. `directory` outlives the gateway.
     Result<> open(const AuthConfig& config, registry::Directory& directory, net::AuthOptions& out);
-    // Effect: reads the file again if it is another; one that is wrong is told once, and the keys
-    // that were good stay.
+    // Effect: reads the file again if it is another; one that cannot be read is told once and tried
+    // again each time, and the keys that were good stay.
     void refresh(net::Gateway& gateway);
+    // Effect: the same, but returns what is new; null: nothing.
+    std::shared_ptr<const auth::Settings> read_again();
 
 private:
     [[nodiscard]] Result<std::shared_ptr<const auth::Settings>> read() const;
@@ -29,6 +31,7 @@ private:
 
     AuthConfig config_;
     std::string seen_;
+    std::string error_;  // the last one
 };
 
 }  // namespace causeway::root

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/io/loopback.h"
 #include "gateway/auth/product.h"
 
 namespace causeway::root {
@@ -391,6 +392,7 @@ std::string read_api(const Json& json, Config& out) {
     section.text("certificate", access.certificate);
     section.text("private_key", access.private_key);
     section.text("client_ca", access.client_ca);
+    section.text("crl", access.crl);
     if (const Json* operators = section.take("operators")) {
         section.adopt(read_operators(*operators, access.operators));
     }
@@ -413,6 +415,9 @@ std::string read_api(const Json& json, Config& out) {
         section.fault("client_ca",
                       "operators' certificates need certificate, client_ca and operators (who has "
                       "which role)");
+    }
+    if (!access.crl.empty() && access.client_ca.empty()) {
+        section.fault("crl", "no client certificate is asked for: set client_ca");
     }
     return section.done();
 }
@@ -568,6 +573,20 @@ std::string read_auth(const Json& json, AuthConfig& out) {
     return section.done();
 }
 
+// With the listeners known: a scheme that lacks what it asks would refuse everybody.
+void check_schemes(Section& section, const Config& config) {
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        const auth::SchemeSet& schemes = config.listeners[i].auth;
+        const std::string at = "listeners[" + std::to_string(i) + "].auth: ";
+        if (schemes.has(auth::Scheme::kJwt) && config.auth.jwks_file.empty()) {
+            section.adopt(at + "jwt needs the keys of tokens: auth.jwks_file");
+        }
+        if (schemes.has(auth::Scheme::kHttp) && config.auth.http_url.empty()) {
+            section.adopt(at + "http needs whom to ask: auth.http_url");
+        }
+    }
+}
+
 std::string read_sys(const Json& json, Config& out) {
     Section section(json, "sys");
     section.number("interval_s", out.sys_interval_s, 0, 86'400);
@@ -584,6 +603,7 @@ std::string read_config(const Json& json, Config& out) {
     inner("node", [&](const Json& value) { return read_node(value, out); });
     inner("listeners", [&](const Json& value) { return read_listeners(value, out.listeners); });
     inner("auth", [&](const Json& value) { return read_auth(value, out.auth); });
+    check_schemes(section, out);
     inner("api", [&](const Json& value) { return read_api(value, out); });
     inner("registration",
           [&](const Json& value) { return read_registration(value, out.registration); });
@@ -610,9 +630,7 @@ std::string read_config(const Json& json, Config& out) {
 
 }  // namespace
 
-bool Endpoint::is_loopback() const {
-    return host.starts_with("127.") || host == "::1" || host == "localhost";
-}
+bool Endpoint::is_loopback() const { return io::is_loopback(host); }
 
 std::string Endpoint::text() const {
     const bool v6 = host.find(':') != std::string::npos;

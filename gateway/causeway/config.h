@@ -151,6 +151,7 @@ struct ApiAccessConfig {
     std::string certificate;  // PEM files; empty: in the clear
     std::string private_key;
     std::string client_ca;  // of operators' certificates
+    std::string crl;        // PEM file of revocation lists
     std::map<std::string, access::Role> operators;  // by name; "*": any other
 };
 

@@ -386,6 +386,8 @@ def refusals(hub, certificates, folder):
         ("wrong type", {"limits": {"sessions_max": "many"}}, ["limits.sessions_max", "number"]),
         ("out of range", {"limits": {"receive_maximum": 65536}}, ["limits.receive_maximum", "65535"]),
         ("plaintext for everyone", tcp(bind="0.0.0.0:0"), ["listeners[0].bind", "plaintext"]),
+        ("tokens without keys", tcp(auth=["jwt"], anonymous=False), ["listeners[0].auth", "auth.jwks_file"]),
+        ("nobody to ask", tcp(auth=["hmac", "http"], anonymous=False), ["listeners[0].auth", "auth.http_url"]),
         ("no listener", {"listeners": []}, ["listeners"]),
         ("not JSON", "{\"node\": ", ["not JSON"]),
         ("not an object", "[1]", ["object"]),
@@ -544,6 +546,28 @@ def test_slow_subscriber_is_bounded_and_nobody_else_notices():
         assert closed_total(hub)["slow_client"] == 1, closed_total(hub)
         assert witness.payloads() == [str(i) for i in range(echoed)] and echoed >= 5
         assert worst < 5, worst
+
+
+def test_pipelined_requests_at_the_api():
+    """The answer to one request lets the next of its connection in, while the table of those under way grows."""
+    with Hub(PROGRAM) as hub:
+        host, port = hub.api.removeprefix("http://").rsplit(":", 1)
+        body = b'{"payload":"x"}'
+        one = (b"POST /v1/queues/q/messages HTTP/1.1\r\nHost: localhost\r\n"
+               b"Content-Length: %d\r\n\r\n" % len(body)) + body
+        # One more under way than a table of 7, 15, 31 or 63 places holds.
+        for connections in (6, 7, 14, 28, 56):
+            open_ones = [socket.create_connection((host, int(port)), 20) for _ in range(connections)]
+            for connection in open_ones:
+                connection.sendall(20 * one)
+            for connection in open_ones:
+                received = b""
+                while received.count(b"HTTP/1.1 201") < 20:
+                    part = connection.recv(65_536)
+                    assert part, received[-300:]
+                    received += part
+                connection.close()
+        assert len(hub.drain_queue("q")) == 20 * (6 + 7 + 14 + 28 + 56)
 
 
 TESTS = [value for name, value in list(globals().items()) if name.startswith("test_")]

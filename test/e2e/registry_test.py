@@ -55,6 +55,15 @@ def good(one, method, path, body=None, **options):
     return answer
 
 
+def turned_away(one, context):
+    """The TLS handshake fails, as the client sees it with its first answer."""
+    try:
+        ask(one, "GET", "/v1/queues", context=context)
+    except (urllib.error.URLError, OSError):
+        return True
+    return False
+
+
 def lines(devices):
     return "".join(json.dumps(one) + "\n" for one in devices).encode()
 
@@ -260,8 +269,11 @@ def test_required_tls_certificates_and_the_first_token():
         for name in ("ann", "bob", "eve"):
             subprocess.run([PROGRAM, "cert", "issue-operator", "--name", name, "--dir", str(certificates.dir)],
                            check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([PROGRAM, "cert", "crl", "--dir", str(certificates.dir)], check=True,
+                       stdout=subprocess.DEVNULL)
         config = {"api": {"bind": "127.0.0.1:0", "auth": "required", "certificate": certificates.server[0],
                           "private_key": certificates.server[1], "client_ca": certificates.ca,
+                          "crl": str(certificates.dir / "ca.crl"),
                           "operators": {"ann": "admin", "bob": "read-only"}}}
         bare = ssl.create_default_context(cafile=certificates.ca)
         made = Hub(PROGRAM, config=config)
@@ -299,6 +311,9 @@ def test_required_tls_certificates_and_the_first_token():
             code, out, err = causeway("audit", "list", *ca, "--api-cert", str(operator))
             assert code == 0 and "cert:ann" in out and "local" in out, (out, err)
             assert token not in out and token not in (hub.folder / "log").read_text()
+            causeway("cert", "revoke", "--dir", str(certificates.dir), "--certificate", str(operator))
+            wait_until("ann is revoked", lambda: turned_away(hub, shown("ann")))
+            assert ask(hub, "GET", "/v1/queues", context=shown("bob"))[0] == 200
 
 
 # --- the audit log ----------------------------------------------------------------------------------------

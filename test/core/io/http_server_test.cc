@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/io/clock.h"
 #include "test/core/io/support.h"
 
 namespace causeway::io {
@@ -278,6 +279,56 @@ TEST_F(HttpServerTest, SpeaksTls) {
     send("GET / HTTP/1.1\r\n\r\n");
     EXPECT_TRUE(closed());
     EXPECT_EQ(server_->connections(), 1U);
+}
+
+// On a connection that is there: the handshake would refuse it.
+TEST_F(HttpServerTest, ACertificateThatHasEndedIsRefused) {
+    HttpServerOptions options;
+    options.tls = TestCerts::get().server(certs::Verify::kOptional);
+    std::uint64_t later_ms = 0;
+    options.wall_ms = [&] { return SystemClock().wall_ms() + later_ms; };
+    serve(options);
+    Recorder client;
+    client.stream = TcpStream::connect(
+        loop_,
+        {"127.0.0.1", server_->port(), TestCerts::get().client("/devices/plant_dev7"), "localhost"},
+        client);
+    client.stream->write("GET /one HTTP/1.1\r\n\r\n");
+    ASSERT_TRUE(run_until(loop_, [&] { return count(client.received, "GET /one") == 1; }));
+    constexpr std::uint64_t kYearsMs = 4 * 365 * 86'400'000ULL;
+    later_ms = kYearsMs;
+    client.stream->write("GET /two HTTP/1.1\r\n\r\n");
+    ASSERT_TRUE(run_until(loop_, [&] { return client.ends > 0; }));
+    EXPECT_EQ(count(client.received, "HTTP/1.1 403 "), 1U);
+    EXPECT_EQ(requests_, 1);
+}
+
+TEST_F(HttpServerTest, TheRequestsOfAllConnectionsHaveALimit) {
+    HttpServerOptions options;
+    options.requests_bytes_max = 10'000;
+    serve(options);
+    const auto post = [](std::size_t bytes) {
+        return "POST /later HTTP/1.1\r\nContent-Length: 6000\r\n\r\n" + std::string(bytes, 'x');
+    };
+    // One that is being answered and one that is coming in.
+    send(post(6'000));
+    ASSERT_TRUE(run_until(loop_, [&] { return requests_ == 1; }));
+    Recorder second;
+    second.stream = connect(second);
+    second.stream->write(post(2'000));
+    Recorder third;
+    third.stream = connect(third);
+    third.stream->write(post(3'000));
+    ASSERT_TRUE(run_until(loop_, [&] { return third.ends + second.ends > 0; }));
+    EXPECT_EQ(count(second.received + third.received, "HTTP/1.1 503 "), 1U);
+    EXPECT_EQ(count(second.received + third.received, "Retry-After: 1"), 1U);
+    // Answered, it counts no more.
+    kept_[0]->respond({});
+    ASSERT_TRUE(wait("HTTP/1.1 200"));
+    send(post(6'000));
+    ASSERT_TRUE(run_until(loop_, [&] { return requests_ == 2; }));
+    kept_[1]->respond({});
+    EXPECT_TRUE(wait("HTTP/1.1 200", 2));
 }
 
 TEST_F(HttpServerTest, APortInUseIsOneLine) {

@@ -181,5 +181,25 @@ TEST_F(AuditLog, TooManyThatWaitAreRefusedAtOnce) {
     EXPECT_EQ(read(*log, 0, 10).head.seq, 0U);
 }
 
+TEST_F(AuditLog, AChangeWaitsForOneReadAtMost) {
+    std::vector<std::string> order;
+    std::promise<void> queued;
+    const std::future<void> all = queued.get_future();
+    {
+        const auto log = open();
+        log->append({}, [&](std::uint64_t) { all.wait(); });
+        for (int i = 0; i < 3; ++i) {
+            log->read(0, 1, [&](const Page&) { order.emplace_back("read"); });
+        }
+        log->read(0, 1, [&](const Page&) { order.emplace_back("last read"); });
+        log->append({}, [&](std::uint64_t) { order.emplace_back("change"); });
+        queued.set_value();
+    }
+    // The read of the turn that was under way may be first.
+    ASSERT_EQ(order.size(), 5U);
+    EXPECT_TRUE(order[0] == "change" || order[1] == "change");
+    EXPECT_EQ(order.back(), "last read");
+}
+
 }  // namespace
 }  // namespace causeway::audit
