@@ -97,7 +97,7 @@ void hmac_connect(benchmark::State& state, std::size_t secrets) {
         std::string credential;
         const bool in = prove(*claim, presented, device, settings, 1'700'000'000, credential) ==
                             Denial::kNone &&
-                        admit(claim->scheme, device, catalogue, presented.client_id) ==
+                        admit(*claim, device, catalogue, presented.client_id) ==
                             Denial::kNone;
         if (!in) {
             state.SkipWithError("not let in");

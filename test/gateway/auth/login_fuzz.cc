@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     presented.method = kScramMethod;
     presented.method_data = rest;
     if (const auto claim = claim_of(presented, schemes, settings, kNow)) {
-        const ScramServer server(*claim->scram, {ScramKeys{std::string(32, 'k'), "s"}}, "salt",
+        ScramServer server(*claim->scram, {ScramKeys{std::string(32, 'k'), "s"}}, "salt",
                                  "nonce");
         CW_CHECK(!server.finish(presented.client_id) && !server.finish(*presented.user_name));
     }
