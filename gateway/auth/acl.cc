@@ -108,6 +108,7 @@ void Policy::add(const Permission& permission, std::string_view topic) {
         used_by_deny_ |= permission.allow ? 0 : bit(variable);
     }
     rule.count = static_cast<std::uint16_t>(pieces_.size() - rule.first);
+    set_head(rule);
     if (permission.publish) {
         publish_.push_back(rule);
     }
@@ -144,32 +145,72 @@ void Policy::add_text(std::string_view text, bool last) {
     }
 }
 
-bool Policy::matches(const Rule& rule, const Values& values, std::string_view topic) const {
+bool Policy::same(const Piece& a, const Piece& b) const {
     const std::string_view text = text_;
-    std::string_view rest = topic;
-    const Piece* piece = pieces_.data() + rule.first;
-    const Piece* const end = piece + rule.count;
-    if ((piece->kind == Kind::kLevel || piece->kind == Kind::kAll) && topic.starts_with('$')) {
+    return a.kind == b.kind && a.variable == b.variable &&
+           text.substr(a.at, a.size) == text.substr(b.at, b.size);
+}
+
+void Policy::set_head(Rule& rule) {
+    Head head{rule.first, 0};
+    while (head.count + 1 < rule.count) {
+        const Kind kind = pieces_[head.first + head.count].kind;
+        if (kind != Kind::kText && kind != Kind::kVariable) {
+            break;
+        }
+        ++head.count;
+    }
+    const auto known = std::find_if(heads_.begin(), heads_.end(), [&](const Head& other) {
+        const auto begin = pieces_.begin();
+        return other.count == head.count &&
+               std::equal(begin + other.first, begin + other.first + other.count,
+                          begin + head.first,
+                          [this](const Piece& a, const Piece& b) { return same(a, b); });
+    });
+    rule.head = static_cast<std::uint32_t>(known - heads_.begin());
+    if (known == heads_.end()) {
+        heads_.push_back(head);
+    }
+}
+
+inline bool Policy::take(const Piece& piece, const Values& values, std::string_view& rest) const {
+    const std::string_view part = piece.kind == Kind::kText
+                                      ? std::string_view(text_).substr(piece.at, piece.size)
+                                      : values[piece.variable];
+    if (part.empty() || !rest.starts_with(part)) {
+        return false;
+    }
+    rest.remove_prefix(part.size());
+    return true;
+}
+
+bool Policy::matches(const Rule& rule, const Values& values, std::string_view topic,
+                     Behind& behind) const {
+    const Head& head = heads_[rule.head];
+    if (behind.head != rule.head) {
+        behind = Behind{rule.head, true, topic};
+        for (std::uint32_t i = 0; i < head.count && behind.matched; ++i) {
+            behind.matched = take(pieces_[head.first + i], values, behind.rest);
+        }
+    }
+    if (!behind.matched) {
+        return false;
+    }
+    std::string_view rest = behind.rest;
+    const Piece* piece = pieces_.data() + rule.first + head.count;
+    const Piece* const end = pieces_.data() + rule.first + rule.count;
+    const bool wild = head.count == 0 && (piece->kind == Kind::kLevel || piece->kind == Kind::kAll);
+    if (wild && topic.starts_with('$')) {
         return false;
     }
     for (; piece != end; ++piece) {
         switch (piece->kind) {
-            case Kind::kText: {
-                const std::string_view part = text.substr(piece->at, piece->size);
-                if (!rest.starts_with(part)) {
+            case Kind::kText:
+            case Kind::kVariable:
+                if (!take(*piece, values, rest)) {
                     return false;
                 }
-                rest.remove_prefix(part.size());
                 break;
-            }
-            case Kind::kVariable: {
-                const std::string_view value = values[piece->variable];
-                if (value.empty() || !rest.starts_with(value)) {
-                    return false;
-                }
-                rest.remove_prefix(value.size());
-                break;
-            }
             case Kind::kLevel:
                 rest.remove_prefix(std::min(rest.find('/'), rest.size()));
                 break;
@@ -230,9 +271,10 @@ bool Policy::may_publish(const Values& values, std::string_view topic, std::uint
                          bool retain) const {
     const auto qos_bit = static_cast<std::uint8_t>(1U << qos);
     const std::uint8_t retain_bit = retain ? 0b10 : 0b01;
+    Behind behind;
     for (const Rule& rule : publish_) {
         if ((rule.qos & qos_bit) != 0 && (rule.retain & retain_bit) != 0 &&
-            matches(rule, values, topic)) {
+            matches(rule, values, topic, behind)) {
             return rule.allow;
         }
     }
@@ -243,8 +285,9 @@ bool Policy::may_publish(const Values& values, std::string_view topic, std::uint
 // which: it comes if at least one of them is allowed now.
 bool Policy::may_receive(const Values& values, std::string_view topic, std::uint8_t qos) const {
     auto open = static_cast<std::uint8_t>(kAnyQos & (kAnyQos << qos));  // not denied so far
+    Behind behind;
     for (const Rule& rule : subscribe_) {
-        if ((rule.qos & open) != 0 && matches(rule, values, topic)) {
+        if ((rule.qos & open) != 0 && matches(rule, values, topic, behind)) {
             if (rule.allow) {
                 return true;
             }

@@ -64,9 +64,22 @@ private:
         std::uint16_t size = 0;
         std::uint32_t at = 0;  // of the text, in text_
     };
+    // How rules begin: text and variables, up to their last piece. Rules of one product mostly begin
+    // alike, so what was found for the one before is good for the next.
+    struct Head {
+        std::uint32_t first = 0;
+        std::uint16_t count = 0;
+    };
+    // What a topic has behind the head that was compared last.
+    struct Behind {
+        std::uint32_t head = ~0U;
+        bool matched = false;
+        std::string_view rest;
+    };
     struct Rule {
         std::uint32_t first = 0;  // of its pieces
         std::uint16_t count = 0;
+        std::uint32_t head = 0;   // its first pieces, in heads_
         bool allow = false;
         std::uint8_t qos = 0;
         std::uint8_t retain = 0;  // bit 0: without, bit 1: with RETAIN
@@ -74,14 +87,19 @@ private:
 
     void add(const Permission& permission, std::string_view topic);
     void add_text(std::string_view text, bool last);
-    [[nodiscard]] bool matches(const Rule& rule, const Values& values,
-                               std::string_view topic) const;
+    void set_head(Rule& rule);
+    [[nodiscard]] bool same(const Piece& a, const Piece& b) const;
+    // Takes text or a variable off the front of `rest`. False: something else is there.
+    [[nodiscard]] bool take(const Piece& piece, const Values& values, std::string_view& rest) const;
+    [[nodiscard]] bool matches(const Rule& rule, const Values& values, std::string_view topic,
+                               Behind& behind) const;
     // nullopt: it needs a value that is not there.
     [[nodiscard]] std::optional<std::string> expand(const Rule& rule, const Values& values) const;
 
     std::vector<Rule> publish_;
     std::vector<Rule> subscribe_;
     std::vector<Piece> pieces_;
+    std::vector<Head> heads_;
     std::string text_;
     std::uint8_t used_ = 0;  // bit n: variable n
     std::uint8_t used_by_deny_ = 0;

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "core/base/hash.h"
+#include "core/io/address.h"
 #include "core/io/heap.h"
-#include "gateway/auth/address.h"
 #include "gateway/net/connection.h"
 #include "gateway/net/shard.h"
 
@@ -71,14 +71,14 @@ void Shard::note_stage(Connection& connection) {
 
 bool Shard::admit_address(std::string_view host) {
     const bool admitted = address_rates_.admit(
-        hash64(auth::responsible_for(host), options_.random), loop_.now_ms());
+        hash64(io::responsible_for(host), options_.random), loop_.now_ms());
     status_.refused_address += admitted ? 0 : 1;
     return admitted;
 }
 
 // Of one address: nothing is proven yet, and a stranger must not use up a device's share.
 bool Shard::admit_client(std::string_view client_id, std::string_view host) {
-    const std::uint64_t from = hash64(auth::responsible_for(host), options_.random);
+    const std::uint64_t from = hash64(io::responsible_for(host), options_.random);
     const bool admitted =
         client_id.empty() || client_rates_.admit(hash64(client_id, from), loop_.now_ms());
     status_.refused_client += admitted ? 0 : 1;

@@ -8,7 +8,7 @@
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
-#include "gateway/auth/address.h"
+#include "core/io/address.h"
 #include "gateway/auth/crypto.h"
 #include "gateway/auth/password.h"
 #include "gateway/net/device_scram.h"
@@ -86,7 +86,7 @@ MonoMs Authenticator::time_of(std::uint64_t until_s) const {
 }
 
 std::uint64_t Authenticator::hash_host(std::string_view host) const {
-    return hash64(auth::responsible_for(host), seed_);
+    return hash64(io::responsible_for(host), seed_);
 }
 
 std::uint64_t Authenticator::hash(std::string_view what, std::string_view host) const {

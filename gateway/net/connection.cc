@@ -4,8 +4,8 @@
 
 #include "certs/context.h"
 #include "core/base/check.h"
+#include "core/io/address.h"
 #include "core/io/proxy_header.h"
-#include "gateway/auth/address.h"
 #include "gateway/net/device_scram.h"
 #include "gateway/net/shard.h"
 
@@ -132,7 +132,7 @@ void Connection::take_proxy_header(std::string_view bytes) {
         return;
     }
     if (!header.host.empty()) {
-        const std::string host = auth::normal_address(header.host).value_or(header.host);
+        const std::string host = io::normal_address(header.host).value_or(header.host);
         if (!shard_.admit_address(host)) {
             abandon(session::End::kNow);
             return;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/io/address.h"
 #include "core/message/body.h"
-#include "gateway/auth/address.h"
 #include "gateway/net/connection.h"
 #include "gateway/net/sys_topics.h"
 
@@ -24,7 +24,7 @@ constexpr std::uint64_t nonce_of(std::uint32_t slot, std::uint32_t generation) {
 // "host:port", "[host]:port".
 std::string host_of(const std::string& address) {
     const std::string host = address.substr(0, address.rfind(':'));
-    return auth::normal_address(host).value_or(host);
+    return io::normal_address(host).value_or(host);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/io/address.h"
 #include "core/message/topic.h"
-#include "gateway/auth/address.h"
 #include "gateway/auth/crypto.h"
 
 namespace causeway::registry {
@@ -40,7 +40,7 @@ bool check_value(const auth::Ban& ban) {
         case Kind::kProduct:
             return auth::is_name(ban.value);
         case Kind::kAddress:
-            return auth::normal_address(ban.value).has_value();
+            return io::normal_address(ban.value).has_value();
         case Kind::kClientId:
             return !ban.value.empty() && ban.value.size() <= kValueBytesMax &&
                    valid_utf8(ban.value);
@@ -87,7 +87,7 @@ Result<BanDocument> parse_ban(std::string_view text) {
             "id");
     }
     if (made.ban.kind == Kind::kAddress) {
-        made.ban.value = *auth::normal_address(made.ban.value);  // as clients' hosts are written
+        made.ban.value = *io::normal_address(made.ban.value);  // as clients' hosts are written
     }
     return made;
 }

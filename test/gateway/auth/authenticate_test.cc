@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "gateway/auth/address.h"
 #include "gateway/auth/authenticate.h"
 #include "gateway/auth/crypto.h"
 
@@ -246,20 +245,6 @@ TEST(Admit, WhatWasSignedForAnotherClientId) {
     product.any_client_id = true;
     all.products["thermo"] = std::make_shared<Product>(product);
     EXPECT_EQ(admit(claim("legacy", "thermo/d1"), device(), all, "legacy"), Denial::kNone);
-}
-
-TEST(Addresses, OneTextEach) {
-    EXPECT_EQ(normal_address("192.0.2.7"), "192.0.2.7");
-    EXPECT_EQ(normal_address("[::ffff:192.0.2.7]"), "192.0.2.7");
-    EXPECT_EQ(normal_address("[2001:DB8:0::7]"), "2001:db8::7");
-    EXPECT_EQ(normal_address("2001:db8::7"), "2001:db8::7");
-    for (const char* none : {"", "x", "10.0.0.0/8", "10.0.0", "[::1", "fe80::1%eth0"}) {
-        EXPECT_FALSE(normal_address(none)) << none;
-    }
-    EXPECT_EQ(responsible_for("192.0.2.7"), "192.0.2.7");
-    EXPECT_EQ(responsible_for("2001:db8:1:2:3::7"), "2001:db8:1:2::/64");
-    EXPECT_EQ(responsible_for("2001:db8:1:2:4::7"), responsible_for("2001:db8:1:2::"));
-    EXPECT_NE(responsible_for("2001:db8:1:3::7"), responsible_for("2001:db8:1:2::7"));
 }
 
 TEST(Admit, TencentClientIdsAreOfTenCharacterProducts) {

@@ -1,11 +1,11 @@
-// Addresses of clients as one text each, for bans and for counting failures. Pure.
+// Addresses of clients as one text each, for bans and for counting failures. Pure; any thread.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace causeway::auth {
+namespace causeway::io {
 
 // An IPv4 address, or an IPv6 address with or without brackets, as inet_ntop writes it; one of IPv4 in
 // IPv6 («RFC 4291» §2.5.5.2) as IPv4. nullopt: no address.
@@ -15,4 +15,4 @@ namespace causeway::auth {
 // least that a network gives to one customer.
 [[nodiscard]] std::string responsible_for(std::string_view address);
 
-}  // namespace causeway::auth
+}  // namespace causeway::io

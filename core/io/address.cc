@@ -1,10 +1,10 @@
-#include "gateway/auth/address.h"
+#include "core/io/address.h"
 
 #include <arpa/inet.h>
 
 #include <algorithm>
 
-namespace causeway::auth {
+namespace causeway::io {
 
 std::optional<std::string> normal_address(std::string_view text) {
     if (text.size() >= 2 && text.front() == '[' && text.back() == ']') {
@@ -36,4 +36,4 @@ std::string responsible_for(std::string_view address) {
     return std::string(::inet_ntop(AF_INET6, &v6, out, sizeof(out))) + "/64";
 }
 
-}  // namespace causeway::auth
+}  // namespace causeway::io
