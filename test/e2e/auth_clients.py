@@ -108,6 +108,15 @@ def connect_code(port, client_id, user=None, password=None, version=5):
         return wire.connack()
 
 
+def begun_scram(port, client_id, user):
+    """A connection in the middle of its SCRAM run."""
+    wire = Wire(port)
+    wire.send(connect_packet(client_id, properties=prop_text(0x15, "SCRAM-SHA-256") + prop_text(0x16, f"n,,n={user},r=abcdefgh")))
+    answer = wire.receive()
+    assert answer is not None and answer[0] == 0xF0, answer
+    return wire
+
+
 def scram_code(port, client_id, user, secret, version=5, replay=None):
     """CONNACK's code of a SCRAM-SHA-256 run, and its client-final message; `replay`: such a one of before."""
     nonce = b64url(os.urandom(12))

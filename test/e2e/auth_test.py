@@ -499,14 +499,22 @@ def test_protection(program):
         assert connect_code(hub.tcp, "thermo/d2", *auth.signed("thermo/d2", SECRET)) == 0
         codes = [guess(f"none{i}") for i in range(60)]
         assert codes[-1] == RATE and codes.count(BAD) <= 40, codes
+        # A run of SCRAM that has only begun makes up for nothing.
+        wait_until("the way in for guesses", lambda: guess("two") == BAD, 10)
+        assert [guess("two") for _ in range(3)] == [BAD] * 3
+        assert auth.scram_code(hub.tcp, "thermo/two", "thermo/two", OTHER)[0] == BAD
+        assert [guess("two") for _ in range(2)] == [BAD, RATE]
         wait_until("the way in", lambda: connect_code(hub.tcp, "thermo/d2", *auth.signed("thermo/d2", SECRET)) == 0, 10)
     with one_loop(open_hub(program, flapping_max=3, flapping_out_s=2)) as hub:
         fill(hub)
         put_product(hub, limits={"connections_max": 2})
         come = lambda name: connect_code(hub.tcp, f"thermo/{name}", *auth.signed(f"thermo/{name}", SECRET))
         assert [come("d1") for _ in range(4)] == [0, 0, 0, RATE]
-        stay = [Device(hub, "d2"), Device(hub, "two")]
+        with auth.begun_scram(hub.tcp, "thermo/d1/s", "thermo/d1"):  # takes no place before its end
+            wait_until("places", lambda: hub.metrics()["causeway_connections"] == 1, 10)
+            stay = [Device(hub, "d2"), Device(hub, "two")]
         assert come("d1/x") == BUSY
+        assert auth.scram_code(hub.tcp, "thermo/d1/s", "thermo/d1", SECRET)[0] == BUSY
         stay.pop().wire.socket.close()
         wait_until("a place", lambda: come(f"d1/{time.monotonic()}") == 0, 10)
 
