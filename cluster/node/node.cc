@@ -94,12 +94,14 @@ std::unique_ptr<Outbox> Node::Runtime::make_outbox(io::Loop& loop, GroupId set) 
 }
 
 void Node::Runtime::watch_queues(io::Loop& loop,
+                                 std::shared_ptr<const std::atomic<std::size_t>> waiters,
                                  absl::AnyInvocable<void(const std::vector<std::string>&)> ready) {
     auto shared = std::make_shared<decltype(ready)>(std::move(ready));
     const std::lock_guard lock(watchers_mutex_);
-    queue_watchers_.emplace_back([&loop, shared](const std::vector<std::string>& names) {
-        loop.post([shared, names] { (*shared)(names); });
-    });
+    queue_watchers_.push_back(
+        {std::move(waiters), [&loop, shared](const std::vector<std::string>& names) {
+             loop.post([shared, names] { (*shared)(names); });
+         }});
 }
 
 void Node::Runtime::watch_sinks(GroupId set, SinkReady ready) {
@@ -298,9 +300,9 @@ void Node::declare_queues(std::vector<QueueDeclaration> queues) {
     runtime_->declare_queues(std::move(queues));
 }
 
-void Node::watch_queues(io::Loop& loop,
+void Node::watch_queues(io::Loop& loop, std::shared_ptr<const std::atomic<std::size_t>> waiters,
                         absl::AnyInvocable<void(const std::vector<std::string>&)> ready) {
-    runtime_->watch_queues(loop, std::move(ready));
+    runtime_->watch_queues(loop, std::move(waiters), std::move(ready));
 }
 
 void Node::status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take) {

@@ -6,6 +6,8 @@
 // where they may be called.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -152,8 +154,9 @@ public:
 
     // Effect: `ready` is called on `loop` with the sorted names of queues that got something to
     // receive, in any set; none: any queue may have. A hint: it may be lost with a connection
-    // between nodes. Before the first link, or on that loop.
-    void watch_queues(io::Loop& loop,
+    // between nodes. Only while `waiters` is not 0: who counts itself in and then asks a queue
+    // finds what is there, and is told of what comes later. Before the first link, or on that loop.
+    void watch_queues(io::Loop& loop, std::shared_ptr<const std::atomic<std::size_t>> waiters,
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
 
     // Effect: `take` is called on `loop` with the status. Any thread.

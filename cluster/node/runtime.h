@@ -47,7 +47,7 @@ public:
     std::unique_ptr<Submitter> make_link(io::Loop& loop, SubmitterEvents& events);
     std::unique_ptr<Outbox> make_outbox(io::Loop& loop, GroupId set);
     void declare_queues(std::vector<QueueDeclaration> queues);
-    void watch_queues(io::Loop& loop,
+    void watch_queues(io::Loop& loop, std::shared_ptr<const std::atomic<std::size_t>> waiters,
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);
     [[nodiscard]] std::uint64_t id() const { return identity_.id; }
@@ -166,6 +166,8 @@ private:
     void read_outbox(GroupId set, std::string sink, std::uint64_t after, std::uint64_t bytes_max,
                      absl::AnyInvocable<void(std::vector<OwedDelivery>, SetMs)> take);
     using SinkReady = absl::AnyInvocable<void(const std::vector<std::string>&)>;
+    // Any thread.
+    [[nodiscard]] bool queues_are_waited_for();
     void watch_sinks(GroupId set, SinkReady ready);
     void tell_owed(GroupId set);
 
@@ -218,7 +220,11 @@ private:
     std::uint64_t logged_bytes_ = 0;  // since the last flush
 
     std::mutex watchers_mutex_;  // Guards the two; taken once per batch that has such news.
-    std::vector<absl::AnyInvocable<void(const std::vector<std::string>&)>> queue_watchers_;
+    struct QueueWatcher {
+        std::shared_ptr<const std::atomic<std::size_t>> waiters;
+        absl::AnyInvocable<void(const std::vector<std::string>&)> tell;
+    };
+    std::vector<QueueWatcher> queue_watchers_;
     std::map<GroupId, SinkReady> sink_watchers_;
     std::atomic<bool> stopping_{false};
     bool stopped_ = false;

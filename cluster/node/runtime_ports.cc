@@ -52,9 +52,17 @@ void Node::Runtime::queues_ready(std::vector<std::string> queues) {
     std::sort(queues.begin(), queues.end());
     queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
     const std::lock_guard lock(watchers_mutex_);
-    for (auto& watcher : queue_watchers_) {
-        watcher(queues);
+    for (QueueWatcher& watcher : queue_watchers_) {
+        if (watcher.waiters->load() != 0) {
+            watcher.tell(queues);
+        }
     }
+}
+
+bool Node::Runtime::queues_are_waited_for() {
+    const std::lock_guard lock(watchers_mutex_);
+    return std::any_of(queue_watchers_.begin(), queue_watchers_.end(),
+                       [](const QueueWatcher& watcher) { return watcher.waiters->load() != 0; });
 }
 
 void Node::Runtime::sinks_ready(GroupId set, std::vector<std::string> sinks) {
@@ -71,7 +79,8 @@ void Node::Runtime::role_changed(GroupId, bool) { loop_.again(); }
 // --- SetSink, apply thread ----------------------------------------------------------------------
 
 void Node::Runtime::on_applied(replica::Applied& applied) {
-    if (applied.urgent) {
+    // Queues that got something: only if somebody waits for it now. Other nodes hear at the tick.
+    if (applied.urgent || (!applied.ready_queues.empty() && queues_are_waited_for())) {
         applied_->push(std::move(applied));
     } else {
         applied_->push_quietly(std::move(applied));

@@ -33,11 +33,13 @@ public:
     void u64(std::uint64_t value) { fixed(value); }
     // Unsigned LEB128, 1 to 10 bytes.
     void varint(std::uint64_t value) {
-        while (value >= 0x80) {
-            out_.push_back(static_cast<char>(value | 0x80));
-            value >>= 7;
+        char bytes[10];
+        std::size_t size = 0;
+        for (; value >= 0x80; value >>= 7) {
+            bytes[size++] = static_cast<char>(value | 0x80);
         }
-        out_.push_back(static_cast<char>(value));
+        bytes[size++] = static_cast<char>(value);
+        out_.append(bytes, size);
     }
     void raw(std::string_view bytes) { out_.append(bytes); }
     // varint length, then the bytes.
@@ -47,9 +49,11 @@ public:
     }
     // Big-endian u64: keys that must sort by number.
     void key_u64(std::uint64_t value) {
-        for (int shift = 56; shift >= 0; shift -= 8) {
-            out_.push_back(static_cast<char>(value >> shift));
+        char bytes[8];
+        for (int i = 0; i < 8; ++i) {
+            bytes[i] = static_cast<char>(value >> (56 - 8 * i));
         }
+        out_.append(bytes, sizeof(bytes));
     }
     [[nodiscard]] std::string& out() { return out_; }
 

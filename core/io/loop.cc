@@ -2,6 +2,9 @@
 // before it blocks in poll, so it comes after every socket callback of the turn.
 #include "core/io/loop.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -15,8 +18,17 @@ namespace {
 
 LoopState& state_of(void* data) { return *static_cast<LoopState*>(data); }
 
-void on_wake(uv_async_t* handle) {
+// Any thread.
+void wake(const LoopState& state) {
+    const std::uint64_t one = 1;
+    // Fails only when the counter is full: then a wake-up is under way.
+    [[maybe_unused]] const auto written = ::write(state.wake_fd, &one, sizeof(one));
+}
+
+void on_wake(uv_poll_t* handle, int /*status*/, int /*events*/) {
     LoopState& state = state_of(handle->data);
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto read = ::read(state.wake_fd, &count, sizeof(count));
     {
         const std::lock_guard lock(state.mutex);
         state.running.swap(state.posted);
@@ -64,6 +76,11 @@ void on_turn_end(uv_prepare_t* handle) {
 bool mark_signalled(LoopState& state) { return !std::exchange(state.signalled, true); }
 
 }  // namespace
+
+// Idle handles run once before each turn end, and while one is active the loop does not block.
+void stay_awake(LoopState& state) {
+    uv_idle_start(&state.busy, [](uv_idle_t* handle) { uv_idle_stop(handle); });
+}
 
 std::unique_ptr<OutputQueue> LoopState::take_queue() {
     if (spare_queues.empty()) {
@@ -118,19 +135,24 @@ Loop::Loop() : state_(std::make_unique<LoopState>()) {
     LoopState& state = *state_;
     CW_CHECK(uv_loop_init(&state.uv) == 0);
     state.uv.data = &state;
-    CW_CHECK(uv_async_init(&state.uv, &state.wake, on_wake) == 0);
+    state.wake_fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    CW_CHECK(state.wake_fd >= 0, "no file descriptor left for a loop");
+    CW_CHECK(uv_poll_init(&state.uv, &state.wake, state.wake_fd) == 0);
+    uv_idle_init(&state.uv, &state.busy);
     uv_prepare_init(&state.uv, &state.turn_end);
     uv_timer_init(&state.uv, &state.linger_timer);
     state.wake.data = state.turn_end.data = state.linger_timer.data = &state;
+    CW_CHECK(uv_poll_start(&state.wake, UV_READABLE, on_wake) == 0);
     uv_prepare_start(&state.turn_end, on_turn_end);
 }
 
 Loop::~Loop() {
     LoopState& state = *state_;
     close_lingering(state);
-    for (uv_handle_t* own : {reinterpret_cast<uv_handle_t*>(&state.wake),
-                             reinterpret_cast<uv_handle_t*>(&state.turn_end),
-                             reinterpret_cast<uv_handle_t*>(&state.linger_timer)}) {
+    for (uv_handle_t* own :
+         {reinterpret_cast<uv_handle_t*>(&state.wake), reinterpret_cast<uv_handle_t*>(&state.busy),
+          reinterpret_cast<uv_handle_t*>(&state.turn_end),
+          reinterpret_cast<uv_handle_t*>(&state.linger_timer)}) {
         uv_close(own, nullptr);
     }
     uv_walk(
@@ -142,6 +164,7 @@ Loop::~Loop() {
         nullptr);
     uv_run(&state.uv, UV_RUN_DEFAULT);  // Runs the close callbacks, which free the handles.
     CW_CHECK(uv_loop_close(&state.uv) == 0);
+    ::close(state.wake_fd);
 }
 
 void Loop::run() {
@@ -153,18 +176,18 @@ void Loop::turn() { uv_run(&state_->uv, UV_RUN_ONCE); }
 
 void Loop::stop() {
     state_->stop_requested.store(true, std::memory_order_release);
-    uv_async_send(&state_->wake);
+    wake(*state_);
 }
 
 void Loop::post(Task task) {
-    bool wake = false;
+    bool first = false;
     {
         const std::lock_guard lock(state_->mutex);
         state_->posted.push_back(std::move(task));
-        wake = mark_signalled(*state_);
+        first = mark_signalled(*state_);
     }
-    if (wake) {
-        uv_async_send(&state_->wake);
+    if (first) {
+        wake(*state_);
     }
 }
 
@@ -183,17 +206,17 @@ void Loop::set_handshakes_per_turn(unsigned count) {
     state_->handshakes_left = count;
 }
 
-void Loop::again() { uv_async_send(&state_->wake); }
+void Loop::again() { stay_awake(*state_); }
 
 void Loop::notify(MailboxBase* mailbox) {
-    bool wake = false;
+    bool first = false;
     {
         const std::lock_guard lock(state_->mutex);
         state_->ready.push_back(mailbox);
-        wake = mark_signalled(*state_);
+        first = mark_signalled(*state_);
     }
-    if (wake) {
-        uv_async_send(&state_->wake);
+    if (first) {
+        wake(*state_);
     }
 }
 

@@ -25,7 +25,11 @@ inline constexpr unsigned kHandshakesPerTurn = 4;  // About 3 ms on one core.
 
 struct LoopState {
     uv_loop_t uv{};
-    uv_async_t wake{};
+    // Other threads' way in: an eventfd, not a uv_async_t, whose receiver spins for as long as a
+    // sender is preempted between waking it and saying so.
+    int wake_fd = -1;
+    uv_poll_t wake{};
+    uv_idle_t busy{};  // active: the loop does not block
     uv_prepare_t turn_end{};
     uv_timer_t linger_timer{};
     std::atomic<bool> stop_requested{false};
@@ -71,6 +75,8 @@ struct LoopState {
     void give_queue(std::unique_ptr<OutputQueue> queue);
 };
 
+// Effect: the loop does not block before its next turn end. Loop thread (loop.cc).
+void stay_awake(LoopState& state);
 // Effect: the turn's one flush of every stream with output (tcp_write.cc).
 void flush_streams(LoopState& state);
 // Effect: lets as many deferred handshakes go on as a turn may have (tcp_stream.cc).

@@ -137,7 +137,7 @@ void TcpListener::pause() { handle_->paused = true; }
 void TcpListener::resume() {
     handle_->paused = false;
     if (handle_->held) {
-        uv_async_send(&handle_->state->wake);  // Its turn end takes it.
+        stay_awake(*handle_->state);  // Its turn end takes it.
     }
 }
 

@@ -103,7 +103,7 @@ void flush_streams(LoopState& state) {
     }
     state.flushing.clear();
     if (!state.dirty.empty() || !state.late.empty()) {
-        uv_async_send(&state.wake);
+        stay_awake(state);
     }
 }
 
@@ -124,7 +124,7 @@ void TcpStream::flush_at_turn_end() {
         owner_->on_writable(*this);
     }
     if (taken || (failed_ && !was_failed)) {
-        uv_async_send(&state_->wake);  // The owner may have work for the hooks now.
+        stay_awake(*state_);  // The owner may have work for the hooks now.
     }
 }
 

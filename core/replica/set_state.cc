@@ -288,11 +288,10 @@ void SetState::report() {
     news_.next_timer = machine_->next_timer();
     news_.has_work = machine_->has_work();
     news_.limits = machine_->limits();
-    news_.urgent =
-        serving_ && (news_.has_work || !news_.leader.empty() || !news_.self_items.empty() ||
-                     !news_.ready_queues.empty() || !news_.ready_sinks.empty() ||
-                     !news_.ready_peers.empty() || !news_.unlogged_peers.empty() ||
-                     !news_.peer_reads.empty() || !news_.changed_records.empty());
+    news_.urgent = serving_ && (news_.has_work || !news_.leader.empty() ||
+                                !news_.self_items.empty() || !news_.ready_sinks.empty() ||
+                                !news_.ready_peers.empty() || !news_.unlogged_peers.empty() ||
+                                !news_.peer_reads.empty() || !news_.changed_records.empty());
     sink_.on_applied(news_);
     news_ = Applied{};
 }

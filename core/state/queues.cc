@@ -49,6 +49,13 @@ bool decode(std::string_view in, Queue& out) {
     return !reader.failed();
 }
 
+// A rule puts many in a row into one queue.
+void note_once(std::vector<std::string>& names, const std::string& name) {
+    if (names.empty() || names.back() != name) {
+        names.push_back(name);
+    }
+}
+
 }  // namespace
 
 bool Queues::load() {
@@ -169,11 +176,11 @@ std::uint64_t Queues::send(Queue& queue, Item item, std::uint32_t delay_s) {
     switch (queue.kind) {
         case QueueKind::kOperator:
             ++context_.counters().queue_made;
-            context_.out->ready_queues.push_back(queue.name);
+            note_once(context_.out->ready_queues, queue.name);
             break;
         case QueueKind::kOutbox:
             ++context_.counters().sink_made;
-            context_.out->ready_sinks.push_back(queue.name);
+            note_once(context_.out->ready_sinks, queue.name);
             break;
         case QueueKind::kSelf:
             ++context_.counters().self_made;

@@ -105,7 +105,8 @@ void Api::attach() {
     records_.attach(submitter_.get());
     hook_ = loop_.at_turn_end([this] { submitter_->flush(); });
     node_.watch_queues(
-        loop_, [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
+        loop_, waiters_,
+        [this, alive = std::weak_ptr<bool>(alive_)](const std::vector<std::string>& queues) {
             if (alive.lock()) {
                 wake(queues);
             }
@@ -310,12 +311,14 @@ bool Api::accepts(const std::string& queue, io::HttpResponder& responder) {
 std::uint64_t Api::add(Pending pending) {
     const std::uint64_t id = next_id_++;
     pending_.emplace(id, std::move(pending));
+    waiters_->store(pending_.size());
     return id;
 }
 
 // Out of the table first: the answer lets the connection's next request in, which is added to it.
 void Api::conclude(std::uint64_t id, io::HttpResponse response) {
     auto over = pending_.extract(id);
+    waiters_->store(pending_.size());
     over.mapped().responder.respond(std::move(response));
 }
 
@@ -606,6 +609,7 @@ void Api::on_result_lost(const CommandTag& tag, bool sent) {
     const auto asked = asks_.extract(tag.token);
     auto lost = asked ? pending_.extract(asked.mapped().pending) : decltype(pending_)::node_type{};
     if (lost) {
+        waiters_->store(pending_.size());
         lost.mapped().responder.respond(
             error(503, sent ? "the outcome is not known: the core was lost"
                             : "nothing was done: the set has no leader; try again"));

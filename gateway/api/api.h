@@ -3,6 +3,8 @@
 // gateway loop. Made and destroyed while the loop does not run, or on its thread.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -158,6 +160,9 @@ private:
     std::unique_ptr<RegisterApi> registration_;
     std::unique_ptr<io::HttpServer> server_;
     absl::flat_hash_map<std::uint64_t, Pending> pending_;  // bounded by the server's connections
+    // Their number, for the core: with none, nobody waits for a queue.
+    std::shared_ptr<std::atomic<std::size_t>> waiters_ =
+        std::make_shared<std::atomic<std::size_t>>(0);
     absl::flat_hash_map<std::uint64_t, Ask> asks_;
     std::uint64_t next_id_ = 1;
     std::uint64_t next_ask_ = 1;

@@ -306,9 +306,9 @@ Result<> Hub::open_gateway() {
         return tl::unexpected(gateway.error());
     }
     gateway_ = std::move(*gateway);
-    node_->watch_queues(admin_, [this](const std::vector<std::string>& queues) {
-        gateway_->wake_queues(queues);
-    });
+    node_->watch_queues(
+        admin_, gateway_->queue_consumers(),
+        [this](const std::vector<std::string>& queues) { gateway_->wake_queues(queues); });
     return {};
 }
 

@@ -95,9 +95,8 @@ Result<std::unique_ptr<Gateway>> Gateway::open(const GatewayOptions& options,
     }
     for (std::uint32_t i = 0; i < options.loops; ++i) {
         shard_options.random = options.shard.random + i;
-        auto shard =
-            std::make_unique<Shard>(shard_options, *gateway->workers_, gateway->counts_,
-                                    gateway->choices_);
+        auto shard = std::make_unique<Shard>(shard_options, *gateway->workers_, gateway->counts_,
+                                             gateway->choices_, *gateway->queue_consumers_);
         for (std::size_t at = 0; at < options.listeners.size(); ++at) {
             ListenerOptions listener = options.listeners[at];
             if (i != 0) {

@@ -2,6 +2,8 @@
 // ports. Called from the root's thread unless a function says otherwise.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,6 +48,10 @@ public:
     void publish(std::vector<SysMessage> messages);
     // Effect: clients that consume these queues look again; none: all do. Any thread.
     void wake_queues(const std::vector<std::string>& queues);
+    // How many clients consume queues: with none, there is nobody to wake.
+    [[nodiscard]] std::shared_ptr<const std::atomic<std::size_t>> queue_consumers() const {
+        return queue_consumers_;
+    }
     // Effect: tokens are checked with other keys from now on. Any thread.
     void set_auth_settings(const std::shared_ptr<const auth::Settings>& settings);
     // Effect: `take` is called on `loop` with the sum over all loops. Any thread.
@@ -55,6 +61,8 @@ private:
     Gateway() = default;
     ProductCounts counts_;
     PskChoices choices_;
+    std::shared_ptr<std::atomic<std::size_t>> queue_consumers_ =
+        std::make_shared<std::atomic<std::size_t>>(0);
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<SlowWorkers> workers_;  // posts to the shards' loops: ends before they do
     std::vector<std::thread> threads_;

@@ -43,6 +43,7 @@ void QueueConsumers::set_queues(std::uint64_t nonce,
         const Id id = ++last_id_;
         by_queue_[queue.queue].push_back(id);
         Consumer& consumer = consumers_[id];
+        waiters_.fetch_add(1);
         consumer.nonce = nonce;
         consumer.queue = queue.queue;
         consumer.next = id;  // not all begin with the same set
@@ -61,6 +62,7 @@ void QueueConsumers::end(Id id) {
         by_queue_.erase(queue);
     }
     consumers_.erase(found);
+    waiters_.fetch_sub(1);
 }
 
 void QueueConsumers::look_at(Id id, Consumer& consumer, MonoMs at) {

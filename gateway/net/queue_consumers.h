@@ -10,6 +10,7 @@
 // No clock or socket of its own; the loop's thread only.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -44,7 +45,9 @@ public:
         virtual void deliver(std::uint64_t nonce, std::string_view queue, GroupId set,
                              const QueueMessage& message) = 0;
     };
-    explicit QueueConsumers(Host& host) : host_(host) {}
+    // `waiters` counts the consumers of all loops: up before one asks for the first time.
+    QueueConsumers(Host& host, std::atomic<std::size_t>& waiters)
+        : host_(host), waiters_(waiters) {}
 
     // Effect: the connection consumes exactly these; none: it is gone.
     void set_queues(std::uint64_t nonce, std::span<const session::QueueSubscription> queues,
@@ -102,6 +105,7 @@ private:
     void wake_queue(const std::string& queue, std::size_t count, MonoMs now);
 
     Host& host_;
+    std::atomic<std::size_t>& waiters_;
     Id last_id_ = 0;
     absl::flat_hash_map<Id, Consumer> consumers_;
     absl::btree_map<std::pair<std::uint64_t, std::string>, Id> by_connection_;

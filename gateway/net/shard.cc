@@ -30,7 +30,7 @@ std::string host_of(const std::string& address) {
 }  // namespace
 
 Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts,
-             PskChoices& choices)
+             PskChoices& choices, std::atomic<std::size_t>& queue_consumers)
     : options_(options),
       timers_(loop_, kTimers, [this](std::uint64_t nonce) { on_timer(nonce); }),
       grace_(loop_,
@@ -41,7 +41,7 @@ Shard::Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& c
              }),
       authenticator_(loop_, options.auth, workers, counts, choices, options.random, *this),
       recheck_timer_(loop_, [this] { recheck_some(); }),
-      queues_(*this),
+      queues_(*this, queue_consumers),
       queue_timer_(loop_,
                    [this] {
                        queue_timer_at_ = 0;

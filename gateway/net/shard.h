@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -109,9 +110,9 @@ struct SysMessage;
 class Shard final : public SubmitterEvents, QueueConsumers::Host, Authenticator::Host {
 public:
     using MakeSubmitter = std::function<std::unique_ptr<Submitter>(io::Loop&, SubmitterEvents&)>;
-    // `workers`, `counts` and `choices` are the gateway's and outlive it.
+    // All but the options are the gateway's and outlive it.
     Shard(const ShardOptions& options, SlowWorkers& workers, ProductCounts& counts,
-          PskChoices& choices);
+          PskChoices& choices, std::atomic<std::size_t>& queue_consumers);
     ~Shard() override;
     // Effect: makes this loop's way into the core. Once, before the loop runs; from then on the
     // core sends here, so the shard may be destroyed only after the core has stopped.

@@ -1,5 +1,6 @@
 #include "gateway/router/rules_router.h"
 
+#include <array>
 #include <utility>
 
 #include "core/message/body.h"
@@ -24,13 +25,12 @@ void parse(std::string_view wire, Properties& out) {
     }
 }
 
-std::string hex_id(std::uint64_t a, std::uint64_t b) {
+std::array<char, 32> hex_id(std::uint64_t a, std::uint64_t b) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string id;
-    for (const std::uint64_t word : {a, b}) {
-        for (int shift = 60; shift >= 0; shift -= 4) {
-            id.push_back(kDigits[(word >> shift) & 15U]);
-        }
+    std::array<char, 32> id{};
+    for (std::size_t i = 0; i < 16; ++i) {
+        id[i] = kDigits[(a >> (60 - 4 * i)) & 15U];
+        id[16 + i] = kDigits[(b >> (60 - 4 * i)) & 15U];
     }
     return id;
 }
@@ -186,9 +186,10 @@ std::uint64_t RulesRouter::evaluate(rules::MessageView& message, std::string_vie
     const BodyView body = parse_body(wire_body);
     Properties properties;
     parse(body.properties, properties);
-    const std::string id = hex_id(random_.next(), random_.next());
-    message.id = id;
-    message.trace_id = id;
+    const std::uint64_t first = random_.next();
+    const std::array<char, 32> id = hex_id(first, random_.next());
+    message.id = std::string_view(id.data(), id.size());
+    message.trace_id = message.id;
     message.payload = body.payload;
     message.received_at_ms = now;
     message.node = node_id_;

@@ -1,6 +1,7 @@
 #include "rules/engine/document.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -160,8 +161,33 @@ struct Document::Impl {
         return parser.parse(padded.data(), text.size(), false).get(root) == simdjson::SUCCESS;
     }
 
+    // Where a path led in the payload: rules of one topic ask for the same few fields.
+    struct Found {
+        std::uint64_t text = 0;  // the payload it was looked for in, by number
+        std::span<const sql::Segment> path;
+        dom::element element;
+        std::size_t steps = 0;  // of the path that it took: up to a range
+        bool there = false;
+    };
+    static constexpr std::size_t kLately = 32;
+
+    static std::size_t place_of(std::span<const sql::Segment> path) {
+        std::size_t mixed = path.size();
+        for (const sql::Segment& segment : path) {
+            mixed = mixed * 31 + segment.name.size();
+            if (!segment.name.empty()) {
+                mixed = mixed * 31 + static_cast<unsigned char>(segment.name.front()) * 7U +
+                        static_cast<unsigned char>(segment.name.back());
+            }
+        }
+        return mixed % kLately;
+    }
+    const Found& find(std::span<const sql::Segment> path);
+
     std::size_t bytes_max;
     std::size_t depth_max;
+    std::uint64_t texts = 0;  // payloads so far
+    std::array<Found, kLately> lately;
     std::string_view payload;
     State state = State::kUnknown;
     dom::parser payload_parser;
@@ -193,6 +219,7 @@ Document::Document(std::size_t bytes_max, std::size_t depth_max)
 Document::~Document() = default;
 
 void Document::set(std::string_view payload) {
+    ++impl_->texts;
     impl_->payload = payload;
     impl_->state = Impl::State::kUnknown;
 }
@@ -206,17 +233,30 @@ bool Document::is_json() {
     return impl_->state == Impl::State::kJson;
 }
 
-std::optional<Value> Document::at(std::span<const sql::Segment> path, Arena& arena) {
-    dom::element element = impl_->payload_root;
-    std::size_t i = 0;
-    for (; i < path.size() && path[i].kind != sql::Segment::Kind::kRange; ++i) {
-        if (!step(element, path[i])) {
-            return Value{};
-        }
+const Document::Impl::Found& Document::Impl::find(std::span<const sql::Segment> path) {
+    Found& found = lately[place_of(path)];
+    if (found.text == texts && std::ranges::equal(found.path, path)) {
+        return found;
     }
-    auto value = convert(element, arena, false);
-    if (value && i < path.size()) {
-        value = walk(*value, path.subspan(i));
+    found = {texts, path, payload_root, 0, true};
+    while (found.steps < path.size() && path[found.steps].kind != sql::Segment::Kind::kRange) {
+        if (!step(found.element, path[found.steps])) {
+            found.there = false;
+            break;
+        }
+        ++found.steps;
+    }
+    return found;
+}
+
+std::optional<Value> Document::at(std::span<const sql::Segment> path, Arena& arena) {
+    const Impl::Found& found = impl_->find(path);
+    if (!found.there) {
+        return Value{};
+    }
+    auto value = convert(found.element, arena, false);
+    if (value && found.steps < path.size()) {
+        value = walk(*value, path.subspan(found.steps));
     }
     return value;
 }

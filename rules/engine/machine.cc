@@ -65,16 +65,11 @@ std::string& Machine::scratch() {
     return scratch_;
 }
 
-bool Machine::charge(std::uint64_t steps) {
-    if (steps > rule_steps_left_ || steps > steps_left_) {
-        shared_budget_spent_ = steps <= rule_steps_left_;
-        rule_steps_left_ = 0;
-        fail(FailReason::kBudget, "the evaluation took too many steps");
-        return false;
-    }
-    rule_steps_left_ -= steps;
-    steps_left_ -= steps;
-    return true;
+bool Machine::overspend(std::uint64_t steps) {
+    shared_budget_spent_ = steps <= rule_steps_left_;
+    rule_steps_left_ = 0;
+    fail(FailReason::kBudget, "the evaluation took too many steps");
+    return false;
 }
 
 Value Machine::new_string(std::string_view text) {

@@ -88,7 +88,14 @@ public:
     // [{action, resource, error}]
     Value failures(std::span<const Failure> all);
     // False and failed when the budget is used up. One step is one node or about 64 bytes of text.
-    bool charge(std::uint64_t steps);
+    bool charge(std::uint64_t steps) {
+        if (steps > rule_steps_left_ || steps > steps_left_) {
+            return overspend(steps);
+        }
+        rule_steps_left_ -= steps;
+        steps_left_ -= steps;
+        return true;
+    }
     bool charge_bytes(std::size_t bytes) { return charge(bytes / 64); }
 
 private:
@@ -103,6 +110,7 @@ private:
     [[nodiscard]] std::span<const sql::Segment> path(const Node& node) const {
         return std::span(program_->segments).subspan(node.path_first, node.path_count);
     }
+    bool overspend(std::uint64_t steps);
     Value slot(std::uint32_t index);
     bool holds(std::uint32_t node, std::string_view word);
     void loop(std::size_t outputs_max, std::vector<Value>& out);

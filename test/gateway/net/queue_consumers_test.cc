@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 
 #include "core/base/check.h"
@@ -76,6 +77,9 @@ protected:
         }
         QueueReceive receive;
         CW_CHECK(decode(in, receive) && token != 0);
+        if (waiters_when_asked_ == 0) {
+            waiters_when_asked_ = waiters;  // of the first question
+        }
         asked_.push_back(Asked{set, token, receive.max, std::string(receive.queue)});
     }
     [[nodiscard]] std::uint32_t room(std::uint64_t nonce) override { return rooms_[nonce]; }
@@ -96,7 +100,9 @@ protected:
     std::map<std::uint64_t, int> delivered_;
     std::uint64_t leaves_ = 0;
     std::uint64_t last_n_ = 0;
-    QueueConsumers consumers{*this};
+    std::size_t waiters_when_asked_ = 0;
+    std::atomic<std::size_t> waiters{0};
+    QueueConsumers consumers{*this, waiters};
 };
 
 TEST_F(ConsumersTest, AsksEverySetOnceAndThenWaits) {
@@ -114,6 +120,19 @@ TEST_F(ConsumersTest, AsksEverySetOnceAndThenWaits) {
     EXPECT_THAT(asked_, IsEmpty());
     consumers.wake({"q"}, now);
     EXPECT_EQ(asked_.size(), 1U);
+}
+
+// With none on any loop the core tells nobody.
+TEST_F(ConsumersTest, AreCountedBeforeTheyAsk) {
+    consume(7, {"q", "r"});
+    consume(8, {"q"});
+    EXPECT_EQ(waiters, 3U);
+    EXPECT_EQ(waiters_when_asked_, 1U);
+    consume(7, {"r"});
+    EXPECT_EQ(waiters, 2U);
+    consume(7, {});
+    consume(8, {});
+    EXPECT_EQ(waiters, 0U);
 }
 
 TEST_F(ConsumersTest, AsksOnlyForWhatTheClientHasRoomFor) {

@@ -80,6 +80,22 @@ TEST(Evaluator, BodiesReadTheOutputOrTheMessage) {
             R"(queue json {"s":"q\"uote","n":null,"none":null,"mix":"<q\"uote>","list":[{"x":5},1.50,true]})"));
 }
 
+// Where a path led is remembered for the rules after it: by the whole path, of this payload.
+TEST(Evaluator, PathsThatLookAlikeAreFieldsOfTheirOwn) {
+    const std::string query =
+        "SELECT payload.axd AS a, payload.ayd AS b, payload.l[1] AS c, "
+        "payload.l[2] AS d, payload.l[1..2] AS e, payload.axd.x AS f FROM '#'";
+    Bench bench(R"([{"id": "a", "sql": ")" + query + R"(", "actions": [{"queue": {"name": "a"}}]},
+                    {"id": "b", "sql": ")" +
+                query + R"(", "actions": [{"queue": {"name": "b"}}]}])");
+    EXPECT_THAT(Bench::lines(bench.run("t", R"({"axd": 1, "ayd": 2, "l": [3, 4, 5]})")),
+                ElementsAre(R"(queue a {"a":1,"b":2,"c":3,"d":4,"e":[3,4]})",
+                            R"(queue b {"a":1,"b":2,"c":3,"d":4,"e":[3,4]})"));
+    EXPECT_THAT(Bench::lines(bench.run("t", R"({"ayd": {"axd": 6}, "axd": {"x": 7}})")),
+                ElementsAre(R"(queue a {"a":{"x":7},"b":{"axd":6},"f":7})",
+                            R"(queue b {"a":{"x":7},"b":{"axd":6},"f":7})"));
+}
+
 TEST(Evaluator, BytesGoThroughUnchanged) {
     Bench bench(rule("SELECT payload AS p FROM '#'", R"({"queue": {"name": "raw", "body": "${p}"}},
                                                        {"queue": {"name": "json"}})"));
