@@ -13,8 +13,8 @@ std::vector<std::string> Directory::update(
     std::map<std::string, Read> products;
     for (const auto& [key, document] : *documents) {
         const auto& [kind, name] = key;
-        const auto refuse = [&](const std::string& why) {
-            problems.push_back(kind + " " + name + ": " + why);
+        const auto refuse = [&problems, &named = key](const std::string& why) {
+            problems.push_back(named.first + " " + named.second + ": " + why);
         };
         if (kind == kProductDocuments) {
             Read& read = products[name];

@@ -323,7 +323,7 @@ TEST_F(GatewayTest, PongsBeforeConnectAreBounded) {
         pings.go();
     }
     EXPECT_LT(pings.sent(), kFloodMax);
-    EXPECT_EQ(status().paused_unread, 1U);
+    EXPECT_GE(status().paused_unread, 1U);  // again whenever the kernel has taken some
     until(&ShardStatus::connections, 0);
 }
 
