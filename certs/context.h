@@ -68,7 +68,7 @@ struct PeerTlsConfig {
     std::string certificate{};  // PEM file: the certificate, then its intermediates.
     std::string private_key{};  // PEM file, unencrypted.
     std::string ca{};           // PEM file of the CAs of the cluster.
-    std::string crl{};        // PEM file of what they have revoked; empty: none.
+    std::string crl{};          // PEM file of what they have revoked; empty: none.
 };
 struct PeerContexts {
     std::shared_ptr<SslContext> server;  // For connections from other nodes.

@@ -1,27 +1,22 @@
 #include "certs/server_tls.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "certs/files.h"
-#include "certs/issue.h"
 #include "certs/openssl.h"
 #include "certs/trust.h"
-#include "core/base/hash.h"
+#include "certs/watch.h"
 
 namespace causeway::certs {
 namespace {
 
 constexpr std::int64_t kTicketKeysLifetimeS = 12 * 3600;
-constexpr std::int64_t kDayS = 86'400;
 
 }  // namespace
 
 Result<ServerTls> ServerTls::open(ServerTlsConfig config, Prepare prepare, std::int64_t now_s) {
     ServerTls made(std::move(config), prepare);
-    made.stamps_ = made.stamps();
+    made.stamps_ = stamps_of(made.files());
     if (auto opened = made.make(now_s); !opened) {
         return tl::unexpected(opened.error());
     }
@@ -39,33 +34,12 @@ std::vector<std::string> ServerTls::files() const {
     return all;
 }
 
-std::string ServerTls::stamps() const {
-    std::string text;
-    for (const std::string& file : files()) {
-        struct stat status {};
-        const bool there = ::stat(file.c_str(), &status) == 0;
-        text += there ? std::to_string(status.st_ino) + "," + std::to_string(status.st_size) + "," +
-                            std::to_string(status.st_mtim.tv_sec) + "," +
-                            std::to_string(status.st_mtim.tv_nsec) + "," +
-                            std::to_string(status.st_ctim.tv_sec) + "," +
-                            std::to_string(status.st_ctim.tv_nsec) + ";"
-                      : "none;";
-    }
-    return text;
-}
-
 std::uint64_t ServerTls::trust_hash() const {
-    std::uint64_t hash = 0;
-    const auto add = [&](const Result<std::string>& text) {
-        hash = hash64(text ? *text : std::string("none"), hash);
-    };
+    std::vector<std::string> trusted = config_.crls;
     if (!config_.client_ca.empty()) {
-        add(read_file(config_.client_ca, "CA file"));
+        trusted.insert(trusted.begin(), config_.client_ca);
     }
-    for (const std::string& path : config_.crls) {
-        add(read_list(path, "revocation list"));
-    }
-    return hash;
+    return hash_of(trusted);
 }
 
 Result<> ServerTls::make(std::int64_t now_s) {
@@ -89,7 +63,7 @@ Result<> ServerTls::make(std::int64_t now_s) {
 }
 
 Result<ServerTls::Change> ServerTls::refresh(std::int64_t now_s, bool always) {
-    std::string stamps = this->stamps();
+    std::string stamps = stamps_of(files());
     if (!always && stamps == stamps_ && now_s - ticket_keys_at_s_ < kTicketKeysLifetimeS) {
         return Change::kNone;
     }
@@ -102,19 +76,7 @@ Result<ServerTls::Change> ServerTls::refresh(std::int64_t now_s, bool always) {
 }
 
 std::vector<std::string> ServerTls::warnings(std::int64_t now_s, int days) const {
-    std::vector<std::string> lines;
-    const std::int64_t soon = now_s + days * kDayS;
-    for (const std::string& file : files()) {
-        const auto listed = list_file(file, now_s);
-        for (const Listed& one : listed ? *listed : std::vector<Listed>{}) {
-            if (one.not_after < soon) {
-                lines.push_back("certificate " + one.name + " in " + file +
-                                (one.not_after < now_s ? " has expired"
-                                                       : " ends within " + std::to_string(days) +
-                                                             " days"));
-            }
-        }
-    }
+    std::vector<std::string> lines = ending_within(files(), now_s, days);
     const ContextExtra* extra = extra_of(context_.get());
     if (extra == nullptr || config_.crls.empty()) {
         return lines;

@@ -43,7 +43,6 @@ private:
         : config_(std::move(config)), prepare_(prepare) {}
     Result<> make(std::int64_t now_s);
     [[nodiscard]] std::vector<std::string> files() const;
-    [[nodiscard]] std::string stamps() const;
     [[nodiscard]] std::uint64_t trust_hash() const;
 
     ServerTlsConfig config_;

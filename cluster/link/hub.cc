@@ -12,10 +12,12 @@ namespace causeway::link {
 Hub::Hub(io::Loop& on, const LinkOptions& with, LinkEvents& to)
     : loop(on),
       options(with),
+      server(with.server),
+      client(with.client),
       events(to),
       random(with.seed),
       hook_(on.at_turn_end([this] { turn_end(); })) {
-    CW_CHECK(options.server != nullptr && options.client != nullptr && options.backoff_min_ms > 0);
+    CW_CHECK(server != nullptr && client != nullptr && options.backoff_min_ms > 0);
 }
 
 Hub::~Hub() = default;
@@ -45,6 +47,14 @@ void Hub::accept(io::StreamPtr stream) {
 
 void Hub::set_peers(std::vector<PeerAddress> peers) {
     next_peers_ = std::move(peers);
+    loop.again();
+}
+
+void Hub::set_contexts(std::shared_ptr<ssl_ctx_st> for_server,
+                       std::shared_ptr<ssl_ctx_st> for_client, bool again) {
+    server = std::move(for_server);
+    client = std::move(for_client);
+    again_ = again_ || again;
     loop.again();
 }
 
@@ -78,6 +88,9 @@ void Hub::turn_end() {
     if (next_peers_) {
         apply_peers();
     }
+    if (std::exchange(again_, false)) {
+        begin_again();
+    }
     retired_.clear();
 }
 
@@ -103,6 +116,19 @@ void Hub::apply_peers() {
         if (peer != nullptr) {
             drop(std::move(peer));
         }
+    }
+}
+
+void Hub::begin_again() {
+    for (const auto& peer : peers_) {
+        peer->outgoing->begin_again();
+    }
+    std::vector<ConnectionId> open;  // The table changes while they are closed.
+    for (const auto& [id, connection] : incoming_) {
+        open.push_back(id);
+    }
+    for (const ConnectionId id : open) {
+        incoming(id)->close();
     }
 }
 

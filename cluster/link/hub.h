@@ -31,6 +31,8 @@ public:
     Result<> listen();
     [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
     void set_peers(std::vector<PeerAddress> peers);
+    void set_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                      bool again);
     [[nodiscard]] Outgoing* outgoing(NodeId peer);
     [[nodiscard]] Incoming* incoming(ConnectionId connection);
     void reject(NodeId peer, std::string_view why);
@@ -51,6 +53,8 @@ public:
 
     io::Loop& loop;
     const LinkOptions options;
+    std::shared_ptr<ssl_ctx_st> server;  // For connections from now on.
+    std::shared_ptr<ssl_ctx_st> client;
     LinkEvents& events;
     Random random;
     AcceptedStatus accepted;
@@ -69,6 +73,7 @@ private:
     void accept(io::StreamPtr stream);
     void turn_end();
     void apply_peers();
+    void begin_again();
     void drop(std::unique_ptr<Peer> peer);
 
     std::unique_ptr<io::TcpListener> listener_;
@@ -77,6 +82,7 @@ private:
     ConnectionId next_connection_ = 1;
 
     std::optional<std::vector<PeerAddress>> next_peers_;
+    bool again_ = false;
     std::vector<NodeId> disconnected_;
     std::vector<std::pair<ConnectionId, std::string>> to_close_;
     std::vector<std::unique_ptr<Incoming>> retired_;

@@ -25,7 +25,7 @@ Incoming::Incoming(Hub& hub, ConnectionId id, io::StreamPtr stream)
       stream_(std::move(stream)),
       reader_(wire::kHelloBytesMax + 1),
       timer_(hub.loop, [this] { on_timer(); }) {
-    auto session = io::TlsSession::server(hub_.options.server.get());
+    auto session = io::TlsSession::server(hub_.server.get());
     timer_.start(session ? hub_.options.handshake_ms : 0);
     if (session) {
         stream_->start(*this, std::move(*session));

@@ -26,6 +26,11 @@ std::uint16_t Links::port() const { return hub_->port(); }
 
 void Links::set_peers(std::vector<PeerAddress> peers) { hub_->set_peers(std::move(peers)); }
 
+void Links::set_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                         bool again) {
+    hub_->set_contexts(std::move(server), std::move(client), again);
+}
+
 bool Links::send(NodeId peer, std::string_view frames) {
     Outgoing* way = hub_->outgoing(peer);
     return way != nullptr && way->send(frames);

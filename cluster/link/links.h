@@ -127,6 +127,11 @@ public:
     // own id or id 0, and all but the first of one id, are ignored.
     void set_peers(std::vector<PeerAddress> peers);
 
+    // Effect: connections from now on use these. With `again` those that are open are closed, with
+    // their events, and made anew: whom we trust has changed.
+    void set_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                      bool again);
+
     // Effect: queues whole frames (wire::append) for the end of the turn. False, with nothing
     // queued: not open. False, too, when that would be more than queue_bytes_max in all: then the
     // connection is reset and on_disconnected follows. Pieces are kept by reference.

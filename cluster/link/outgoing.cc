@@ -26,7 +26,7 @@ void Outgoing::dial() {
     io::ConnectOptions options;
     options.host = address_.host;
     options.port = address_.port;
-    options.tls = hub_.options.client;
+    options.tls = hub_.client;
     options.any_server_name = true;  // Who it is: certified_name().
     stream_ = io::TcpStream::connect(hub_.loop, options, *this);
     timer_.start(hub_.options.handshake_ms);
@@ -180,6 +180,13 @@ void Outgoing::close_and_tell(std::string_view why) {
     if (was_open) {
         hub_.events.on_disconnected(address_.id);
     }
+}
+
+void Outgoing::begin_again() {
+    if (state_ != State::kWaiting) {
+        close_and_tell("this node reads its certificates again");
+    }
+    hurry();
 }
 
 void Outgoing::close(std::string_view why) {

@@ -28,6 +28,8 @@ public:
     [[nodiscard]] std::size_t queued_bytes() const;
     // Effect: the peer is alive: a wait for the next try ends.
     void hurry();
+    // Effect: what is open or on its way is closed and dialed anew.
+    void begin_again();
     // Effect: fills in what this side knows.
     void fill(PeerStatus& status) const;
 

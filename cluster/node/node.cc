@@ -93,6 +93,15 @@ std::unique_ptr<Outbox> Node::Runtime::make_outbox(io::Loop& loop, GroupId set) 
         [this, set](SinkReady ready) { watch_sinks(set, std::move(ready)); });
 }
 
+void Node::Runtime::set_link_contexts(std::shared_ptr<ssl_ctx_st> server,
+                                      std::shared_ptr<ssl_ctx_st> client, bool again) {
+    loop_.post([this, server = std::move(server), client = std::move(client), again] {
+        if (links_) {
+            links_->set_contexts(server, client, again);
+        }
+    });
+}
+
 void Node::Runtime::watch_queues(io::Loop& loop,
                                  std::shared_ptr<const std::atomic<std::size_t>> waiters,
                                  absl::AnyInvocable<void(const std::vector<std::string>&)> ready) {
@@ -298,6 +307,11 @@ const std::vector<GroupId>& Node::sets() const { return runtime_->sets(); }
 
 void Node::declare_queues(std::vector<QueueDeclaration> queues) {
     runtime_->declare_queues(std::move(queues));
+}
+
+void Node::set_link_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                             bool again) {
+    runtime_->set_link_contexts(std::move(server), std::move(client), again);
 }
 
 void Node::watch_queues(io::Loop& loop, std::shared_ptr<const std::atomic<std::size_t>> waiters,

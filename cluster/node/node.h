@@ -152,6 +152,12 @@ public:
     // set changes. Any thread.
     void declare_queues(std::vector<QueueDeclaration> queues);
 
+    // Effect: links to other nodes from now on use these (certs::PeerTls). With `again` those that
+    // are open are closed and made anew: whom we trust has changed. Nothing on a node alone. Any
+    // thread.
+    void set_link_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                           bool again);
+
     // Effect: `ready` is called on `loop` with the sorted names of queues that got something to
     // receive, in any set; none: any queue may have. A hint: it may be lost with a connection
     // between nodes. Only while `waiters` is not 0: who counts itself in and then asks a queue

@@ -47,6 +47,8 @@ public:
     std::unique_ptr<Submitter> make_link(io::Loop& loop, SubmitterEvents& events);
     std::unique_ptr<Outbox> make_outbox(io::Loop& loop, GroupId set);
     void declare_queues(std::vector<QueueDeclaration> queues);
+    void set_link_contexts(std::shared_ptr<ssl_ctx_st> server, std::shared_ptr<ssl_ctx_st> client,
+                           bool again);
     void watch_queues(io::Loop& loop, std::shared_ptr<const std::atomic<std::size_t>> waiters,
                       absl::AnyInvocable<void(const std::vector<std::string>&)> ready);
     void status(io::Loop& loop, absl::AnyInvocable<void(NodeStatus)> take);

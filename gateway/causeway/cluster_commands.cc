@@ -17,6 +17,7 @@
 #include "gateway/causeway/commands.h"
 #include "gateway/causeway/config.h"
 #include "gateway/causeway/http_client.h"
+#include "gateway/causeway/link_tls.h"
 #include "gateway/causeway/random_number.h"
 
 namespace causeway::root {
@@ -290,8 +291,7 @@ int join(const ClusterArguments& arguments) {
                      "cluster.address are needed\n";
         return 2;
     }
-    const auto contexts =
-        certs::make_peer_contexts({cluster.certificate, cluster.private_key, cluster.ca});
+    const auto contexts = certs::make_peer_contexts(peer_tls_config(cluster));
     if (!contexts) {
         std::cerr << contexts.error().message << "\n";
         return 2;

@@ -485,6 +485,7 @@ std::string read_cluster(const Json& json, ClusterConfig& out) {
     section.text("certificate", out.certificate);
     section.text("private_key", out.private_key);
     section.text("ca", out.ca);
+    section.text("crl", out.crl);
     const Json* nodes = section.take("nodes");
     if (nodes != nullptr && nodes->is_array()) {
         section.adopt(read_cluster_nodes(*nodes, out.nodes));

@@ -143,6 +143,7 @@ struct ClusterConfig {
     std::string certificate;  // PEM files; causeway cert issue-node makes them
     std::string private_key;
     std::string ca;
+    std::string crl;  // empty: none
 };
 
 // Who may use the HTTP API, and by what certificate it shows itself.

@@ -1,27 +1,16 @@
 #include "gateway/causeway/listeners_tls.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
+#include "certs/watch.h"
 #include "core/io/tls_psk.h"
 
 namespace causeway::root {
 namespace {
 
 constexpr int kWarnDays = 14;
-
-std::string stamp_of(const std::string& file) {
-    struct stat status {};
-    if (file.empty() || ::stat(file.c_str(), &status) != 0) {
-        return "none";
-    }
-    return std::to_string(status.st_ino) + "," + std::to_string(status.st_size) + "," +
-           std::to_string(status.st_mtim.tv_sec) + "," + std::to_string(status.st_mtim.tv_nsec) +
-           "," + std::to_string(status.st_ctim.tv_nsec);
-}
 
 certs::ServerTlsConfig tls_config(const ListenerConfig& config) {
     certs::ServerTlsConfig tls;
@@ -76,7 +65,7 @@ net::ListenerTls ListenersTls::of(std::size_t listener) const {
 }
 
 Result<bool> ListenersTls::refresh_psks(Listener& listener, bool always) {
-    std::string stamp = stamp_of(listener.psk_file);
+    std::string stamp = certs::stamps_of({&listener.psk_file, 1});
     if (listener.psk_file.empty() || (!always && stamp == listener.psk_stamp)) {
         return false;
     }

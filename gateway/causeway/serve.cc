@@ -22,6 +22,7 @@
 #include "core/wal/write_behind_disk.h"
 #include "gateway/causeway/api_server.h"
 #include "gateway/causeway/auth_setup.h"
+#include "gateway/causeway/link_tls.h"
 #include "gateway/causeway/listeners_tls.h"
 #include "gateway/causeway/random_number.h"
 #include "gateway/causeway/rules_directory.h"
@@ -61,8 +62,8 @@ public:
           seed_(random_number()),
           router_(config.node_id, seed_),
           rules_timer_(admin_, [this] { reload_if_changed(); }),
-          tls_timer_(admin_, [this] { (void)tls_.refresh(*gateway_, now_s(), false); }),
-          warn_timer_(admin_, [this] { tls_.warn(now_s()); }),
+          tls_timer_(admin_, [this] { (void)refresh_tls(false); }),
+          warn_timer_(admin_, [this] { warn_of_tls(); }),
           sys_timer_(admin_, [this] { publish_sys(); }),
           auth_timer_(admin_, [this] { auth_.refresh(*gateway_); }) {}
 
@@ -71,7 +72,7 @@ public:
 
 private:
     Result<> open_node();
-    Result<> join_cluster(node::NodeOptions& options) const;
+    Result<> join_cluster(node::NodeOptions& options);
     Result<> open_gateway();
     // Null: there is no directory.
     Result<std::shared_ptr<const rules::RuleSet>> load_rules();
@@ -81,7 +82,16 @@ private:
     void reload_if_changed();
     void publish_sys();
     // Effect: reads certificates, keys, CAs and revocation lists again.
-    Result<> reload_tls() { return tls_.refresh(*gateway_, now_s(), true); }
+    Result<> reload_tls() { return refresh_tls(true); }
+    Result<> refresh_tls(bool always) {
+        const Result<> links = link_tls_.refresh(*node_, always);
+        const Result<> listeners = tls_.refresh(*gateway_, now_s(), always);
+        return listeners ? links : listeners;
+    }
+    void warn_of_tls() {
+        tls_.warn(now_s());
+        link_tls_.warn(now_s());
+    }
     [[nodiscard]] std::int64_t now_s() const {
         return static_cast<std::int64_t>(clock_.wall_ms() / 1000);
     }
@@ -100,6 +110,7 @@ private:
 #endif
     std::unique_ptr<node::Node> node_;
     ListenersTls tls_;
+    LinkTls link_tls_;
     std::unique_ptr<net::Gateway> gateway_;
     std::vector<std::unique_ptr<Outbox>> outboxes_;  // one a set, with its runner
     std::vector<std::unique_ptr<rules::Runner>> runners_;
@@ -214,7 +225,7 @@ Result<> Hub::open_node() {
     return {};
 }
 
-Result<> Hub::join_cluster(node::NodeOptions& options) const {
+Result<> Hub::join_cluster(node::NodeOptions& options) {
     const ClusterConfig& cluster = config_.cluster;
     options.self = NodeId(cluster.self);
     options.sets = cluster.sets;
@@ -233,18 +244,8 @@ Result<> Hub::join_cluster(node::NodeOptions& options) const {
         options.members.push_back(
             node::Member{NodeId(node.id), node.name, node.address.host, node.address.port});
     }
-    if (cluster.certificate.empty()) {
-        return {};
-    }
-    auto contexts =
-        certs::make_peer_contexts({cluster.certificate, cluster.private_key, cluster.ca});
-    if (!contexts) {
-        return tl::unexpected(contexts.error());
-    }
-    options.link_server = contexts->server;
-    options.link_client = contexts->client;
     options.note = [](const std::string& line) { spdlog::warn("link: {}", line); };
-    return {};
+    return link_tls_.open(cluster, options);
 }
 
 Result<> Hub::open_gateway() {
@@ -473,7 +474,7 @@ void Hub::run() {
     sink_thread_ = std::thread([this] { sinks_.run(); });
     gateway_->start();
     tls_timer_.start(kTlsPollMs, kTlsPollMs);
-    tls_.warn(now_s());
+    warn_of_tls();
     warn_timer_.start(kTlsWarnMs, kTlsWarnMs);
     started_at_ = admin_.now_ms();
     if (config_.sys_interval_s != 0) {

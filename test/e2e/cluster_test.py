@@ -430,6 +430,38 @@ def test_wrong_node_certificates():
             wait_until(f"{what}: counted in /metrics", lambda: refused_total() > before, 5)
 
 
+def serial_shown_by(one):
+    """Of the certificate that this node shows to others."""
+    own = cluster.folder / "certs"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(f"{own}/ca.crt")
+    context.load_cert_chain(f"{own}/nodes/n3.crt", f"{own}/nodes/n3.key")
+    with context.wrap_socket(socket.create_connection((one.host, 7000), timeout=10)) as link:
+        return link.getpeercert()["serialNumber"]
+
+
+def test_node_certificates_are_replaced_under_load():
+    """Every node gets a new certificate, one after the other: new links show it, open ones go on."""
+    publisher = Client("rotation").connect(node(1))
+    for one in cluster.nodes:
+        before = serial_shown_by(one)
+        subprocess.run([cluster.program, "cert", "issue-node", "--name", f"n{one.number}", "--dir",
+                        str(cluster.folder / "certs"), "--force"], check=True, capture_output=True)
+        end = time.monotonic() + 20
+        while serial_shown_by(one) == before:
+            assert time.monotonic() < end, f"node {one.number} still shows its old certificate"
+            publisher.publish(f"rotated/{one.number}", b"x", 1)
+    # What links now, links with new certificates.
+    with down(2):
+        pass
+    publisher.publish("rotated/all", b"x", 1)
+    for one in cluster.nodes:
+        read_again = [line for line in one.log_text().splitlines() if "this node's certificate was read again" in line]
+        assert read_again or one.number == 2, one.number  # node 2 may have begun with it
+    publisher.disconnect()
+
+
 def refused_at_once(certificate):
     """As refused_by(), for a connection that may stay silent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -261,6 +261,43 @@ TEST(Links, TheOwnerMayRejectAPeersFrames) {
     nodes.b.links->reject(NodeId(9), "no such peer");
 }
 
+TEST(Links, NewContextsLeaveOpenConnectionsAlone) {
+    Two nodes;
+    ASSERT_TRUE(nodes.connect());
+    const auto anew = Certs::get().contexts("nodes/a");
+    nodes.a.links->set_contexts(anew.server, anew.client, false);
+    nodes.a.ping(2, 7);
+    ASSERT_TRUE(run_until(nodes.loop, [&] { return !nodes.b.frames.empty(); }));
+    EXPECT_EQ(nodes.a.peer().connects, 1U);
+    EXPECT_FALSE(nodes.a.has_seen("disconnected 2"));
+    // The next connection is the other certificate's: c is not who the peer looks for.
+    const auto others = Certs::get().contexts("nodes/c");
+    nodes.a.links->set_contexts(others.server, others.client, false);
+    nodes.b.links->reject(NodeId(1), "bad fields");
+    ASSERT_TRUE(run_until(nodes.loop, [&] { return nodes.b.accepted().handshakes_refused != 0; }));
+    EXPECT_FALSE(nodes.a.peer().open);
+}
+
+TEST(Links, WithAnotherTrustAllConnectionsAreMadeAnew) {
+    Two nodes;
+    ASSERT_TRUE(nodes.connect());
+    const auto anew = Certs::get().contexts("nodes/a");
+    nodes.a.links->set_contexts(anew.server, anew.client, true);
+    ASSERT_TRUE(run_until(nodes.loop, [&] {
+        return nodes.a.peer().connects == 2 && nodes.b.peer().connects == 2 && nodes.a.peer().up &&
+               nodes.b.peer().up && nodes.a.peer().open && nodes.b.peer().open;
+    }));
+    EXPECT_THAT(nodes.a.events, testing::IsSupersetOf({"disconnected 2", "down 2"}));
+    nodes.a.ping(2, 8);
+    ASSERT_TRUE(run_until(nodes.loop, [&] { return !nodes.b.frames.empty(); }));
+    // A CA that did not issue b's certificate: b stays out.
+    const auto strange = Certs::get().contexts("other/nodes/b", "other/ca.crt");
+    nodes.a.links->set_contexts(strange.server, strange.client, true);
+    ASSERT_TRUE(
+        run_until(nodes.loop, [&] { return nodes.a.accepted().certificates_refused != 0; }));
+    EXPECT_FALSE(nodes.a.peer().open || nodes.a.peer().up);
+}
+
 TEST(Links, APortInUseIsAnErrorInWords) {
     Two nodes;
     nodes.a.open();

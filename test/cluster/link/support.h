@@ -36,8 +36,8 @@ public:
     ~Certs() { std::filesystem::remove_all(dir_); }
 
     // `leaf` without its ending, e.g. «nodes/a» or «other/nodes/a».
-    certs::PeerContexts contexts(const std::string& leaf) {
-        return certs::make_peer_contexts({path(leaf) + ".crt", path(leaf) + ".key", path("ca.crt")})
+    certs::PeerContexts contexts(const std::string& leaf, const std::string& ca = "ca.crt") {
+        return certs::make_peer_contexts({path(leaf) + ".crt", path(leaf) + ".key", path(ca)})
             .value();
     }
     // For both roles and without our own checks at start, such as that it has not expired.
