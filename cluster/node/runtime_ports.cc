@@ -119,10 +119,10 @@ void Node::Runtime::on_news(GroupId group, const replica::Route& to, Index upto,
                             std::shared_ptr<const StreamOutputs> outputs) {
     const wire::LoopId loop = to.address.loop;
     if (to.address.node != options_.self) {
-        static const StreamOutputs kNone;
+        static const StreamOutputs none;
         Outgoing outgoing{to.address.node, {}};
         wire::append(wire::StreamNews{group, loop, to.attachment, upto, {}, 0},
-                     outputs ? *outputs : kNone, outgoing.frames);
+                     outputs ? *outputs : none, outgoing.frames);
         outgoing_->push(std::move(outgoing));
         return;
     }

@@ -134,7 +134,7 @@ struct Timer {
     SetMs at = 0;
     Kind kind{};
     std::uint64_t id = 0;
-    auto operator<=>(const Timer&) const = default;
+    auto operator<=>(const Timer&) const = default;  // NOLINT(modernize-use-nullptr): no pointer
 };
 
 struct Context {

@@ -176,7 +176,8 @@ struct Document::Impl {
         for (const sql::Segment& segment : path) {
             mixed = mixed * 31 + segment.name.size();
             if (!segment.name.empty()) {
-                mixed = mixed * 31 + static_cast<unsigned char>(segment.name.front()) * 7U +
+                mixed = mixed * 31 +
+                        std::size_t{7} * static_cast<unsigned char>(segment.name.front()) +
                         static_cast<unsigned char>(segment.name.back());
             }
         }
