@@ -1,5 +1,5 @@
 // Random lives of connections; events.h says what holds after each event. The seed of a failure is
-// printed, and CAUSEWAY_SEED plays it again.
+// printed, and CAUSEWAY_SEED plays it again; CAUSEWAY_LIVES plays so many for a soak.
 #include <unistd.h>
 
 #include <csignal>
@@ -26,10 +26,12 @@ extern "C" void print_seed(int) {
 TEST(SessionProperty, NoOrderOfEventsBreaksAPromise) {
     std::signal(SIGABRT, print_seed);
     const char* given = std::getenv("CAUSEWAY_SEED");
+    const char* asked = std::getenv("CAUSEWAY_LIVES");
+    const std::uint64_t lives_min = asked != nullptr ? std::strtoull(asked, nullptr, 0) : 0;
     std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 0) : 20'260'101;
     std::size_t events = 0;
     std::size_t lives = 0;
-    while (events < kEvents) {
+    while (events < kEvents || lives < lives_min) {
         std::snprintf(g_seed, sizeof(g_seed), "CAUSEWAY_SEED=%llu\n",
                       static_cast<unsigned long long>(seed));
         Random random(seed);
