@@ -35,6 +35,7 @@ class RawClient:
         self.running = True
         self.resumed = self.connects = 0
         self.problem = None
+        self.last = "nothing"  # that kept it from going on
 
     def start(self, port):
         self.port = port
@@ -46,7 +47,7 @@ class RawClient:
         self.running = False
         self.thread.join(seconds)
         assert not self.problem, f"{self.name}: {self.problem}"
-        assert not self.thread.is_alive(), f"{self.name}: {self.state()}"
+        assert not self.thread.is_alive(), f"{self.name}: {self.state()}; last: {self.last}"
 
     def _run(self):
         try:
@@ -60,7 +61,8 @@ class RawClient:
                             while self.busy():
                                 self.work()
                                 self.take(*self._read())
-                except OSError:
+                except OSError as error:
+                    self.last = repr(error)
                     time.sleep(0.02)
         except AssertionError as problem:
             self.problem = problem
@@ -71,6 +73,7 @@ class RawClient:
         self.socket.sendall(packet(0x10, head + expiry + text(self.name)))
         kind, body = self._read()
         if kind != CONNACK or body[1] != 0:
+            self.last = f"packet {kind}: {body.hex()}"
             time.sleep(0.05)
             return False
         self.connects += 1

@@ -58,6 +58,10 @@ class Batch(RawPublisher):
     def busy(self):
         return len(self.sent) < self.total or self.in_flight
 
+    def finish(self, seconds=60):
+        self.thread.join(seconds)  # by itself: one that is told to stop sends nothing more
+        super().finish(1)
+
 
 def test_versions_by_api_and_commands():
     with Hub(PROGRAM, [copy_rule("q0")]) as hub, tempfile.TemporaryDirectory() as folder:
@@ -319,7 +323,7 @@ def test_http_sink_chaos():
                 stop.wait(chance.uniform(0.1, 0.8))
             endpoint.set_mode("ok")
 
-        modes = threading.Thread(target=change_modes)
+        modes = threading.Thread(target=change_modes, daemon=True)
         modes.start()
         publishers = [Batch(f"p{i}", 4 + i % 2, 1 + i // 2 % 2, total // publishers_count, window=2)
                       for i in range(publishers_count)]
