@@ -5,6 +5,7 @@ machine only where no promise names one.
 
 Usage: cluster_test.py PATH_OF_CAUSEWAY [TEST...]
 """
+import base64
 import collections
 import contextlib
 import json
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 
+import auth_clients
 from client import V3, V5, Client
 from fleet import names_in_each_set, set_of
 from hub import wait_until
@@ -28,6 +30,8 @@ SETS = 4
 RULES = [{"id": "any", "sql": "SELECT VALUE payload FROM 'any/#'", "actions": [{"queue": {"name": "anywhere"}}]}]
 OVERRIDES = {"limits": {"inbox_messages_max": 1_000_000}, "wal": {"segment_bytes": 8 << 20, "bytes_max": 64 << 20},
              "store": {"disk_reserve_bytes": 1 << 20}}
+KNOWN_DEVICES = 1884  # the port where devices say who they are
+SECRET = base64.b64encode(b"a secret of twenty-four.").decode()
 cluster = None
 
 
@@ -476,11 +480,68 @@ def refused_at_once(certificate):
         return True
 
 
+def change(one, method, path, body=None):
+    status, answer = one.send(method, path, body or {})
+    assert status in (200, 201, 204), (path, status, answer)
+    return answer
+
+
+def let_in(one, name):
+    """A registered device, connected to this node where devices say who they are."""
+    wire = auth_clients.Wire(KNOWN_DEVICES, host=one.host)
+    wire.send(auth_clients.connect_packet(name, *auth_clients.signed(name, SECRET)))
+    assert wire.connack() == 0, name
+    return wire
+
+
+def expect_closed(wires, since):
+    """With a word of why, within 5 s of the change."""
+    for wire in wires:
+        wire.socket.settimeout(max(0.1, since + 5 - time.monotonic()))
+        last = wire.receive()
+        assert last is not None and last[0] == 0xE0 and last[1][0] in (0x87, 0x98), last
+        wire.socket.close()
+
+
+def test_a_change_by_any_node_reaches_devices_at_every_node():
+    """The record is in one set, the connection at another node, the change comes by a third."""
+    change(node(1), "PUT", "/v1/products/meter", {"name": "meter", "auth": ["hmac"], "permissions": [
+        {"effect": "allow", "action": "publish", "topics": ["${product}/${device}/up/#"]}]})
+    changes = [("POST", "/disable"), ("DELETE", ""), ("POST", "/rotate")]
+    for kind, (method, action) in enumerate(changes):
+        for one in cluster.nodes:
+            name = f"meter/d{kind}{one.number}"
+            by = others(one)[kind % 2]
+            change(by, "PUT", f"/v1/devices/{name}", {"product": "meter", "name": name[6:], "secrets": [SECRET]})
+            wait_until("the device can come in", lambda: let_in(one, name).socket.close() is None, 5)
+            wire = let_in(one, name)
+            since = time.monotonic()
+            change(by, method, f"/v1/devices/{name}{action}", {"grace_s": 0} if action == "/rotate" else {})
+            expect_closed([wire], since)
+    for number in (1, 2, 3):
+        change(node(2), "PUT", f"/v1/devices/meter/all{number}",
+               {"product": "meter", "name": f"all{number}", "secrets": [SECRET]})
+    everywhere = [let_in(node(number), f"meter/all{number}") for number in (1, 2, 3)]
+    since = time.monotonic()
+    change(node(3), "POST", "/v1/bans", {"kind": "device", "value": "meter/all1", "reason": "test"})
+    expect_closed(everywhere[:1], since)
+    since = time.monotonic()
+    change(node(2), "PUT", "/v1/products/meter", {"name": "meter", "auth": ["hmac"], "enabled": False})
+    expect_closed(everywhere[1:], since)
+
+
 def main():
     global cluster
     with tempfile.TemporaryDirectory() as rules:
         (pathlib.Path(rules) / "rules.json").write_text(json.dumps(RULES))
-        with LocalCluster.fresh(PROGRAM, 3, SETS, rules, OVERRIDES) as cluster:
+        cluster = LocalCluster.fresh(PROGRAM, 3, SETS, rules, OVERRIDES)
+        for one in cluster.nodes:
+            file = one.folder / "config.json"
+            config = json.loads(file.read_text())
+            config["listeners"].append({"type": "tcp", "bind": f"{one.host}:{KNOWN_DEVICES}", "auth": ["hmac"],
+                                        "plaintext": True})
+            file.write_text(json.dumps(config))
+        with cluster:
             run_tests(cluster, chosen_tests(sys.modules[__name__]))
 
 
