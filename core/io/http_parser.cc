@@ -18,6 +18,7 @@ std::string to_string(boost::beast::string_view text) { return {text.data(), tex
 }  // namespace
 
 struct HttpParser::State {
+    std::size_t header_bytes_max = 0;
     http::request_parser<http::string_body> beast;
     boost::beast::error_code error;
     Status status = Status::kNeedMore;
@@ -26,6 +27,7 @@ struct HttpParser::State {
 };
 
 HttpParser::HttpParser(HttpLimits limits) : state_(std::make_unique<State>()) {
+    state_->header_bytes_max = limits.header_bytes_max;
     state_->beast.header_limit(limits.header_bytes_max);
     state_->beast.body_limit(limits.body_bytes_max);
     state_->beast.eager(true);
@@ -55,6 +57,11 @@ HttpParser::Status HttpParser::parse(std::string& input) {
         }
     }
     input.erase(0, used);
+    // Beast bounds the header, but not the head of a chunk and the fields behind the last one.
+    if (state.status == Status::kNeedMore && input.size() > state.header_bytes_max) {
+        state.error = http::error::header_limit;
+        state.status = Status::kError;
+    }
     return state.status;
 }
 

@@ -29,8 +29,9 @@ public:
     HttpParser(HttpParser&&) noexcept;
     HttpParser& operator=(HttpParser&&) noexcept;
 
-    // Effect: takes from the front of `input` what it understands. An incomplete header is left
-    // there (at most header_bytes_max); body bytes are taken. After kDone or kError: no effect.
+    // Effect: takes from the front of `input` what it understands. What is incomplete of a
+    // header, a chunk's head or a trailer is left there (header_bytes_max, else 431); body bytes
+    // are taken. After kDone or kError: no effect.
     Status parse(std::string& input);
     // The request. Precondition: parse() said kDone; once.
     HttpRequest take();

@@ -121,6 +121,11 @@ TEST(HttpParser, RefusesWhatIsTooLarge) {
     EXPECT_EQ(status_of("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n",
                         limits),
               413);
+    // What has no end is not kept until it comes: the head of a chunk, the fields behind the last.
+    const std::string chunks = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(status_of(chunks + "1;" + std::string(400, 'x'), limits), 431);
+    EXPECT_EQ(status_of(chunks + "0\r\n" + std::string(400, 'x'), limits), 431);
+    EXPECT_EQ(status_of(chunks + "0\r\nA: " + std::string(400, 'x') + "\r\n", limits), 431);
     std::string fits = "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n1234567890";
     HttpParser parser(limits);
     EXPECT_EQ(parser.parse(fits), Status::kDone);
