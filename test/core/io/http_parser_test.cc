@@ -55,6 +55,22 @@ TEST(HttpParser, SplitAtEveryByteIsTheSame) {
     }
 }
 
+// Its head and the end of its trailer come at any time.
+TEST(HttpParser, ALastChunkMayBeTheFirst) {
+    const std::string text =
+        "POST /x HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n";
+    for (std::size_t at = 0; at <= text.size(); ++at) {
+        SCOPED_TRACE(at);
+        HttpParser parser({});
+        std::string input = text.substr(0, at);
+        (void)parser.parse(input);
+        input += text.substr(at);
+        EXPECT_EQ(parser.parse(input), Status::kDone);
+        EXPECT_EQ(input, "");
+        EXPECT_EQ(parser.take().body, "");
+    }
+}
+
 TEST(HttpParser, ByteByByte) {
     for (const std::string text : {kPost, kChunked}) {
         HttpParser parser({});
