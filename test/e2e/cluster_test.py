@@ -140,7 +140,10 @@ def test_session_resumes_on_another_node():
     first.expect(PUBREL, struct.pack(">H", ids["two"]))
     first.publish("resume/out/b", "up", 7, qos=2)
     first.expect(PUBREC, b"\0\7")
+    connections = lambda: node(1).metrics()["causeway_connections"]
+    before = connections()
     first.close()
+    wait_until("node 1 has noticed", lambda: connections() < before)
     feeder.publish("resume/in/a", "four", 1)  # while nobody is there
     watcher = Client("resume-watcher").connect(node(1))
     watcher.subscribe("resume/out/#", 2)
