@@ -19,7 +19,7 @@ constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr char kTls13Ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr char kGroups[] = "X25519:P-256:P-384";
-constexpr long kSessionLifetimeS = 12 * 3600;
+constexpr long kSessionLifetimeS = 12L * 3600;
 constexpr unsigned char kSessionIdContext[] = "causeway";
 
 using Context = std::shared_ptr<SslContext>;

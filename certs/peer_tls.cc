@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "certs/trust.h"
 #include "certs/watch.h"
 
 namespace causeway::certs {
@@ -49,7 +50,11 @@ Result<PeerTls::Change> PeerTls::refresh(bool always) {
 }
 
 std::vector<std::string> PeerTls::warnings(std::int64_t now_s, int days) const {
-    return ending_within(files(), now_s, days);
+    std::vector<std::string> lines = ending_within(files(), now_s, days);
+    if (!config_.crl.empty()) {
+        append_lists_due(contexts_.server.get(), now_s, lines);
+    }
+    return lines;
 }
 
 }  // namespace causeway::certs

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "certs/context.h"
@@ -26,7 +27,8 @@ public:
     // contexts() anew. On an error they stay as they were, and the next call tries again.
     Result<Change> refresh(bool always);
 
-    // What an operator should know, a line each: certificates that end within `days`.
+    // What an operator should know, a line each: certificates that end within `days`,
+    // and lists that are late.
     [[nodiscard]] std::vector<std::string> warnings(std::int64_t now_s, int days) const;
 
 private:

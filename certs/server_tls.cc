@@ -1,9 +1,7 @@
 #include "certs/server_tls.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "certs/openssl.h"
 #include "certs/trust.h"
 #include "certs/watch.h"
 
@@ -77,25 +75,8 @@ Result<ServerTls::Change> ServerTls::refresh(std::int64_t now_s, bool always) {
 
 std::vector<std::string> ServerTls::warnings(std::int64_t now_s, int days) const {
     std::vector<std::string> lines = ending_within(files(), now_s, days);
-    const ContextExtra* extra = extra_of(context_.get());
-    if (extra == nullptr || config_.crls.empty()) {
-        return lines;
-    }
-    for (const CertificatePtr& authority : extra->authorities) {
-        const X509_NAME* name = X509_get_subject_name(authority.get());
-        const auto found =
-            std::find_if(extra->crls.begin(), extra->crls.end(), [&](const CrlPtr& crl) {
-                return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), name) == 0;
-            });
-        if (found == extra->crls.end()) {
-            lines.push_back("CA " + common_name_of(name) + " has no revocation list");
-            continue;
-        }
-        const ASN1_TIME* next = X509_CRL_get0_nextUpdate(found->get());
-        if (next != nullptr && seconds_of(next) < now_s) {
-            lines.push_back("the revocation list of CA " + common_name_of(name) +
-                            " should have been made anew");
-        }
+    if (!config_.crls.empty()) {
+        append_lists_due(context_.get(), now_s, lines);
     }
     return lines;
 }

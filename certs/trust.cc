@@ -268,4 +268,27 @@ void use_ticket_keys(SslContext* context, const TicketKeys& keys) {
     SSL_CTX_set_tlsext_ticket_keys(context, copy.bytes, sizeof(copy.bytes));
 }
 
+void append_lists_due(SSL_CTX* context, std::int64_t now_s, std::vector<std::string>& lines) {
+    const ContextExtra* extra = extra_of(context);
+    if (extra == nullptr) {
+        return;
+    }
+    for (const CertificatePtr& authority : extra->authorities) {
+        const X509_NAME* name = X509_get_subject_name(authority.get());
+        const auto found =
+            std::find_if(extra->crls.begin(), extra->crls.end(), [&](const CrlPtr& crl) {
+                return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), name) == 0;
+            });
+        if (found == extra->crls.end()) {
+            lines.push_back("CA " + common_name_of(name) + " has no revocation list");
+            continue;
+        }
+        const ASN1_TIME* next = X509_CRL_get0_nextUpdate(found->get());
+        if (next != nullptr && seconds_of(next) < now_s) {
+            lines.push_back("the revocation list of CA " + common_name_of(name) +
+                            " should have been made anew");
+        }
+    }
+}
+
 }  // namespace causeway::certs

@@ -44,6 +44,9 @@ struct RevocationRules {
     bool required = false;
 };
 Result<> check_revocations(SSL_CTX* context, const RevocationRules& rules);
+// Effect: a line for each CA of the context whose revocation list is late or not there. `now_s`:
+// seconds since 1970.
+void append_lists_due(SSL_CTX* context, std::int64_t now_s, std::vector<std::string>& lines);
 // Effect: shows identities[0] or, to a client that asks for its name, another.
 Result<> show_by_name(SSL_CTX* context, std::vector<Identity> identities, const std::string& path);
 

@@ -128,7 +128,10 @@ void Hub::begin_again() {
         open.push_back(id);
     }
     for (const ConnectionId id : open) {
-        incoming(id)->close();
+        if (Incoming* connection = incoming(id);
+            connection != nullptr) {  // The owner is told each time.
+            connection->close();
+        }
     }
 }
 

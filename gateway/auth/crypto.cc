@@ -85,10 +85,10 @@ std::optional<std::string> decode_base64(std::string_view text, const Values& va
 
 std::string hmac(Digest digest, std::string_view key, std::string_view message) {
     // Fetched once: looking an algorithm up by name costs more than the HMAC.
-    static const EVP_MD* const kDigests[] = {EVP_md5(), EVP_sha1(), EVP_sha256()};
+    static const EVP_MD* const digests[] = {EVP_md5(), EVP_sha1(), EVP_sha256()};
     std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
     unsigned size = 0;
-    if (HMAC(kDigests[static_cast<std::size_t>(digest)], key.data(), static_cast<int>(key.size()),
+    if (HMAC(digests[static_cast<std::size_t>(digest)], key.data(), static_cast<int>(key.size()),
              bytes_of(message), message.size(), out.data(), &size) == nullptr) {
         return {};
     }

@@ -38,7 +38,8 @@ std::uint32_t FileReader::characters_before(std::uint32_t offset) const {
     offset = std::min(offset, static_cast<std::uint32_t>(file_.text.size()));
     const std::uint32_t mark = offset / kMarkBytes;
     const std::uint32_t from = mark * kMarkBytes;
-    const std::string_view rest = std::string_view(file_.text).substr(from, offset - from);
+    const std::string_view text = file_.text;
+    const std::string_view rest = text.substr(from, offset - from);
     return marks_[mark] +
            static_cast<std::uint32_t>(std::count_if(rest.begin(), rest.end(), begins_character));
 }

@@ -23,7 +23,7 @@ std::string lower(std::string_view name) {
 }  // namespace
 
 const std::vector<FunctionSpec>& function_table() {
-    static const std::vector<FunctionSpec> kTable = [] {
+    static const std::vector<FunctionSpec> all = [] {
         std::vector<FunctionSpec> table;
         for (const auto part :
              {message_functions(), math_functions(), bit_functions(), type_functions(),
@@ -34,19 +34,19 @@ const std::vector<FunctionSpec>& function_table() {
         }
         return table;
     }();
-    return kTable;
+    return all;
 }
 
 std::optional<std::uint32_t> find_function(std::string_view name) {
-    static const auto kIndex = [] {
+    static const auto by_name = [] {
         absl::flat_hash_map<std::string_view, std::uint32_t> index;
         for (std::uint32_t i = 0; i < function_table().size(); ++i) {
             index.emplace(function_table()[i].name, i);
         }
         return index;
     }();
-    const auto found = kIndex.find(lower(name));
-    return found == kIndex.end() ? std::nullopt : std::optional(found->second);
+    const auto found = by_name.find(lower(name));
+    return found == by_name.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::string_view want_text(Machine& machine, const Value& value) {

@@ -85,6 +85,8 @@ TEST_F(Links, SayWhatEndsSoon) {
     EXPECT_THAT(tls->warnings(std::time(nullptr), 14), ElementsAre(HasSubstr("ends within 14")));
     EXPECT_THAT(tls->warnings(std::time(nullptr) + std::int64_t{6} * 86'400, 3),
                 ElementsAre(HasSubstr("has expired")));
+    EXPECT_THAT(tls->warnings(std::time(nullptr) + std::int64_t{31} * 86'400, 3),
+                ElementsAre(HasSubstr("has expired"), HasSubstr("should have been made anew")));
 }
 
 }  // namespace
